@@ -2,8 +2,8 @@
 
 import time
 import unicodedata
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
 
 import numpy as np
 
@@ -107,8 +107,8 @@ def score_passages(query: str, passages: Sequence[str]) -> list[float]:
 
     Scores are 0 where no word of the query occurs: for an empty passage, an empty query, or only unknown words.
     """
-    terms = split_terms(query)
-    terms = [term for term in terms if term not in _STOP_WORDS] or terms
+    wanted_terms = query_terms(query)
+    terms = [term for term in split_terms(query) if term in wanted_terms]
     # A single character such as 猫 is no bigram: it is looked for among single characters.
     singles = {term for term in terms if len(term) == 1 and _is_unspaced(term)}
     corpus = [
@@ -144,10 +144,87 @@ def split_terms(text: str) -> list[str]:
     return terms
 
 
+def query_terms(query: str) -> frozenset[str]:
+    """Name the terms of a query that BM25 looks for: stop words are left out while another word remains."""
+    terms = frozenset(split_terms(query))
+    return terms - _STOP_WORDS or terms
+
+
+def find_terms(text: str, terms: frozenset[str]) -> list[tuple[int, int]]:
+    """Find where a text holds terms, to mark them.
+
+    Args:
+        text: any text.
+        terms: as `query_terms` gives them.
+
+    Returns:
+        First character and the one after the last of each place, ascending; places that touch or overlap are one.
+
+    >>> find_terms("The PANDA, 大熊猫!", query_terms("panda 熊猫"))
+    [(4, 9), (12, 14)]
+    """
+    letters = _locate_letters(text)
+    places: list[tuple[int, int]] = []
+    for kind, group in groupby(letters, key=lambda letter: letter[0]):
+        run = list(group)
+        if kind == "word" and "".join(folded for _, folded, _, _ in run) in terms:
+            places.append((run[0][2], run[-1][3]))
+        elif kind == "unspaced":
+            places += [(start, end) for _, folded, start, end in run if folded in terms]
+            places += [(one[2], other[3]) for one, other in pairwise(run) if one[1] + other[1] in terms]
+    return _merge(places)
+
+
+def _locate_letters(text: str) -> list[tuple[str, str, int, int]]:
+    """Fold a text as `split_terms` does and keep where it came from: kind, folded character, start and end of its source.
+
+    One character may fold to several, such as ㎏, and several to one, such as a letter and the marks on it.
+    """
+    known: dict[str, list[tuple[str, str]]] = {}
+    letters: list[tuple[str, str, int, int]] = []
+    for start, end in _split_pieces(text):
+        piece = text[start:end]
+        if piece not in known:
+            known[piece] = [(_kind(folded), folded) for folded in _fold(piece)]
+        letters += [(kind, folded, start, end) for kind, folded in known[piece]]
+    return letters
+
+
+def _split_pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Split a text into pieces that fold each on its own: a letter and its marks, the parts of a Hangul syllable."""
+    joins: dict[str, bool] = {}
+    start = 0
+    for place, character in enumerate(text):
+        if character not in joins:
+            first = unicodedata.normalize("NFKD", character)[0]
+            joins[character] = unicodedata.category(first)[0] == "M" or "\u1160" <= first <= "\u11ff"
+        if place and not joins[character]:
+            yield start, place
+            start = place
+    if text:
+        yield start, len(text)
+
+
+def _merge(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(places):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
 def _fold(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
-    # Soft hyphens, joiners and direction marks stand inside words and are no part of them.
-    return "".join(character for character in folded if unicodedata.category(character) != "Cf")
+    return "".join(character for character in folded if not _is_unseen(character))
+
+
+def _is_unseen(character: str) -> bool:
+    """Tell what stands inside words and is no part of them: soft hyphens, joiners, direction marks, variation selectors."""
+    category = unicodedata.category(character)
+    is_selector = category == "Mn" and ("\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef")
+    return is_selector or category == "Cf"
 
 
 def _kind(character: str) -> str:

@@ -17,7 +17,7 @@ class ModelInfo:
 
     Attributes:
         name: the short name by which it is asked for.
-        repo_id: its name on the Hugging Face Hub; empty for BM25.
+        repo_id: its name on the Hugging Face Hub; empty for BM25 and for folders of this machine.
         family: `"encoder"`, `"decoder"`, `"layerwise"` or `"bm25"`.
         base_model: what it was trained from.
         languages: as the card says.
@@ -46,7 +46,9 @@ class ModelInfo:
     @property
     def title(self) -> str:
         """The name as a person reads it in a list."""
-        return self.name.removeprefix("bge-reranker-") if self.repo_id else "BM25"
+        if self.family == "bm25":
+            return "BM25"
+        return self.name.removeprefix("bge-reranker-") if self.repo_id else self.name
 
 
 _LIGHTWEIGHT = "Lightweight reranker model, easy to deploy, with fast inference."

@@ -1,20 +1,21 @@
 """`python -m reranker_core score|rank|models`: the library's jobs from a shell."""
 
 import argparse
-import json
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from reranker_core.baseline import BM25Reranker
-from reranker_core.catalogue import MODELS
+from reranker_core.catalogue import find_model
+from reranker_core.command_output import add_output_options, note, show_progress, write_rows
 from reranker_core.errors import InputError, RerankerError
-from reranker_core.hub import find_in_cache
-from reranker_core.recognition import describe_folder
+from reranker_core.home import MODELS_FILE, find_home
+from reranker_core.local_folders import is_folder
+from reranker_core.local_models import LocalModels, describe_local_model
+from reranker_core.models_command import add_home_option, add_models_options, run_models
 from reranker_core.reranker import Reranker
 from reranker_core.rows import Row, read_rows
 from reranker_core.scores import Scores, order_by_score
@@ -28,6 +29,8 @@ _EXAMPLES = """examples:
   python -m reranker_core score --model ./my-model --adapter ./my-adapter --cutoff_layers 8 28 40 < pairs.tsv \\
       --input_format tsv
   python -m reranker_core models
+  python -m reranker_core models --add ./my-model --as mine
+  python -m reranker_core score --model mine --input pairs.jsonl
 """
 
 
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _note
+            warnings.showwarning = note
             options.run(options)
     except RerankerError as error:
         print(error, file=sys.stderr)  # noqa: T201 (a command answers on the terminal)
@@ -52,10 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _note(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"note: {message}", file=sys.stderr)  # noqa: T201
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m reranker_core", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -63,20 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="score|rank|models")
     score = commands.add_parser("score", help="score pairs, in input order")
     rank = commands.add_parser("rank", help="order each query's passages")
-    models = commands.add_parser("models", help="list the models and what is ready on this machine")
+    models = commands.add_parser("models", help="list the models and what is ready on this machine; add or forget one")
     for command in (score, rank):
         _add_input_options(command)
         _add_model_options(command)
-    models.add_argument("folders", nargs="*", type=Path, help="folders of this machine to list beside them")
+    add_models_options(models)
     rank.add_argument("--top_k", type=int, help="passages to write for each query (default: all)")
     for command in (score, rank, models):
-        command.add_argument("--output", type=Path, help="file to write (default: standard output)")
-        command.add_argument(
-            "--output_format", choices=["jsonl", "table"], help="default: a table on a terminal, else jsonl"
-        )
+        add_output_options(command)
+        add_home_option(command)
     score.set_defaults(run=_score)
     rank.set_defaults(run=_rank)
-    models.set_defaults(run=_models)
+    models.set_defaults(run=run_models)
     return parser
 
 
@@ -92,7 +89,11 @@ def _add_input_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", default="bm25", help="bm25 (default), a catalogue or Hugging Face name, or a folder")
+    command.add_argument(
+        "--model",
+        default="bm25",
+        help="bm25 (default), a catalogue or Hugging Face name, the name of a model that was added, or a folder",
+    )
     command.add_argument("--adapter", help="LoRA adapter folder")
     command.add_argument("--device", help="cpu, cuda, cuda:1, … (default: CUDA where there is one)")
     command.add_argument("--dtype", help="float32, float16 or bfloat16 (default: by device)")
@@ -112,7 +113,10 @@ def _score(options: argparse.Namespace) -> None:
     pairs = [(row.query, passage) for row in rows for passage in row.passages]
     # BM25 compares all passages of a query, wherever in the input they stand.
     block = len(pairs) if reranker.family == "bm25" else _BLOCK_PAIRS
-    with _writer(options, right_aligned={"score", "tokens", "cut_tokens"}) as write, _progress(len(pairs)) as advance:
+    with (
+        write_rows(options, right_aligned={"score", "tokens", "cut_tokens"}) as write,
+        show_progress(len(pairs)) as advance,
+    ):
         for start in range(0, len(pairs), max(1, block)):
             part = pairs[start : start + block]
             scores = reranker.score(part, **_score_options(options), on_progress=partial(advance, start))
@@ -130,7 +134,7 @@ def _rank(options: argparse.Namespace) -> None:
         passages_by_query.setdefault(row.query, []).extend(row.passages)
     reranker = _load(options)
     total, done = sum(map(len, passages_by_query.values())), 0
-    with _writer(options, right_aligned={"rank", "index", "score"}) as write, _progress(total) as advance:
+    with write_rows(options, right_aligned={"rank", "index", "score"}) as write, show_progress(total) as advance:
         for query, passages in passages_by_query.items():
             pairs = [(query, passage) for passage in passages]
             scores = reranker.score(pairs, **_score_options(options), on_progress=partial(advance, done)).column()
@@ -145,28 +149,6 @@ def _rank(options: argparse.Namespace) -> None:
                         "passage": passages[index],
                     }
                 )
-
-
-def _models(options: argparse.Namespace) -> None:
-    with _writer(options, right_aligned={"parameters (M)", "context", "size (GB)"}) as write:
-        for model in (*MODELS, *map(describe_folder, options.folders)):
-            ready = not model.repo_id or find_in_cache(model.repo_id) is not None
-            write(
-                {
-                    "name": model.name,
-                    "family": model.family,
-                    "ready": "ready" if ready else "not here",
-                    "languages": model.languages,
-                    "base model": model.base_model,
-                    "layers": f"{model.layers[0]}-{model.layers[1]}" if model.layers else "",
-                    "parameters (M)": model.parameters,
-                    "context": model.context,
-                    "size (GB)": None if model.download_gb is None else round(model.download_gb, 3),
-                    "licence": model.licence,
-                    "advice": model.advice,
-                    "warning": model.warning,
-                }
-            )
 
 
 def _read_input(options: argparse.Namespace) -> list[Row]:
@@ -184,7 +166,7 @@ def _read_input(options: argparse.Namespace) -> list[Row]:
         with Path(options.input).open("rb") as lines:
             rows = list(read_rows(lines, source=options.input, **how))
     if not rows:
-        _note("the input has no rows")
+        note("the input has no rows")
     return rows
 
 
@@ -193,14 +175,31 @@ def _load(options: argparse.Namespace) -> Reranker:
         return BM25Reranker()  # without the seconds that importing torch takes
     from reranker_core.loading import load_reranker
 
+    name, adapter = _look_up(options)
     return load_reranker(
-        options.model,
-        adapter=options.adapter,
+        name,
+        adapter=adapter,
         device=options.device,
         dtype=options.dtype,
         max_layer=max(options.cutoff_layers) if options.cutoff_layers else None,
         allow_download=not options.offline,
     )
+
+
+def _look_up(options: argparse.Namespace) -> tuple[str, str | None]:
+    """Tell base and adapter of a model that was added; every other name, and every path, stays what it is."""
+    name, adapter = options.model, options.adapter
+    if find_model(name) or {"/", "\\"} & set(name):  # nothing that was added is called so
+        return name, adapter
+    local = LocalModels(find_home(options.home) / MODELS_FILE).find(name)
+    if local is None:
+        return name, adapter
+    describe_local_model(local)  # so that a folder that has gone is said to be gone
+    if adapter and local.adapter:
+        raise InputError(f"{local.name} has an adapter already, {local.adapter}. Leave --adapter out.")
+    if is_folder(name) and str(Path(name).resolve()) not in (local.base, local.adapter):
+        note(f"{name} is the model that was added under this name; for the folder here write ./{name}")
+    return local.base, adapter or local.adapter
 
 
 def _score_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -216,71 +215,3 @@ def _describe(scores: Scores, index: int) -> dict[str, Any]:
         layer = {} if scores.layers[0] is None else {"layer": scores.layers[0]}
         return {"score": values[0], **layer, **rest}
     return {"scores": {str(layer): value for layer, value in zip(scores.layers, values, strict=True)}, **rest}
-
-
-@contextmanager
-def _writer(options: argparse.Namespace, *, right_aligned: set[str]) -> Iterator[Any]:
-    """Give a function that writes one row; a file appears only when all rows are in it."""
-    if options.output is None:
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-        as_table = options.output_format == "table" or (options.output_format is None and sys.stdout.isatty())
-        yield from _rows_to(sys.stdout, as_table=as_table, right_aligned=right_aligned)
-        return
-    if options.output.is_dir():
-        raise InputError(f"--output {options.output} is a folder. Name a file in it.")
-    unfinished = options.output.with_name(options.output.name + ".part")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            yield from _rows_to(file, as_table=options.output_format == "table", right_aligned=right_aligned)
-    except BaseException:
-        if unfinished.is_file() and unfinished.stat().st_size:
-            _note(f"the rows that were done are in {unfinished}")
-        else:
-            unfinished.unlink(missing_ok=True)
-        raise
-    unfinished.replace(options.output)
-
-
-def _rows_to(file: IO[str], *, as_table: bool, right_aligned: set[str]) -> Iterator[Any]:
-    if not as_table:
-        yield lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        file.flush()
-        return
-    rows: list[dict[str, Any]] = []
-    yield rows.append
-    for line in _lay_out(rows, right_aligned):
-        file.write(line + "\n")
-    file.flush()
-
-
-def _lay_out(rows: list[dict[str, Any]], right_aligned: set[str]) -> Iterator[str]:
-    if not rows:
-        return
-    cells = [list(rows[0])] + [[_cell(*item) for item in row.items()] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        padded = (
-            cell.rjust(width) if name in right_aligned else cell.ljust(width)
-            for cell, width, name in zip(row, widths, cells[0], strict=True)
-        )
-        yield "  ".join(padded).rstrip()
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4f}" if name == "score" else f"{value:g}"
-    if isinstance(value, dict):
-        return "  ".join(f"{layer}: {score:.4f}" for layer, score in value.items())
-    text = " ".join(str(value).split())
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """Show a bar on standard error where that is a terminal; give what takes (pairs before, pairs done, total)."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=" pairs", file=sys.stderr, disable=None, delay=1) as bar:
-        yield lambda before, done, _: bar.update(before + done - bar.n)

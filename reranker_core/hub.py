@@ -1,15 +1,25 @@
 """Where a model's folder is: given as a folder, in the Hugging Face cache, or on the Hub. Knows no torch."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from reranker_core.catalogue import find_model
 from reranker_core.errors import ModelNotFoundError, UnsupportedModelError
+from reranker_core.transfer import OnProgress, Patience, Transfer
 
 WEIGHT_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-_DOWNLOADED_FILES = ["*.json", "*.safetensors", "tokenizer.model", "sentencepiece.bpe.model"]
+_TEXT_FILES = ("*.json", "tokenizer.model", "sentencepiece.bpe.model")
+_WEIGHTS = (  # the first of which each pattern is there
+    ("model.safetensors.index.json", "model-*.safetensors"),
+    ("model.safetensors",),
+    ("pytorch_model.bin.index.json", "pytorch_model-*.bin"),
+    ("pytorch_model.bin",),
+)
 
 
 def locate(name_or_folder: str | Path, *, allow_download: bool = True, cache_dir: str | Path | None = None) -> Path:
@@ -49,44 +59,76 @@ def find_in_cache(repo_id: str, *, cache_dir: str | Path | None = None) -> Path 
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(repo_id, local_files_only=True, cache_dir=cache_dir))
+        # Without patterns, huggingface_hub 2.4 takes no copy that lacks any file of the repository, such as its README.
+        folder = Path(snapshot_download(repo_id, local_files_only=True, cache_dir=cache_dir, allow_patterns="config.json"))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None
     return folder if all((folder / file).is_file() for file in needed_files(folder)) else None
 
 
-def download(repo_id: str, *, cache_dir: str | Path | None = None) -> Path:
-    """Fetch config, tokenizer and weights into the Hugging Face cache; what is there already is not fetched again.
+def download(
+    repo_id: str,
+    *,
+    cache_dir: str | Path | None = None,
+    endpoint: str | None = None,
+    on_progress: OnProgress | None = None,
+    patience: Patience | None = None,
+) -> Path:
+    """Fetch config, tokenizer and weights into the Hugging Face cache; what has come before is not fetched again.
+
+    Args:
+        repo_id: such as `BAAI/bge-reranker-v2-m3`.
+        cache_dir: a cache other than Hugging Face's own.
+        endpoint: a server other than the Hub.
+        on_progress: takes the bytes that are here, and all that are needed (`None` at first); what it raises ends the
+            download, and what has come stays. `None`: a bar on a terminal.
+        patience: with a bad line.
 
     Raises:
-        ModelNotFoundError: the Hub cannot be reached, or knows no such model.
+        ModelNotFoundError: one sentence on what went wrong and what to do.
+        UnsupportedModelError: the repository lacks what a reranker needs; nothing is fetched.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(repo_id, allow_patterns=_DOWNLOADED_FILES, cache_dir=cache_dir))
-        if not any(folder.glob("*.safetensors")):
-            patterns = [*_DOWNLOADED_FILES, "pytorch_model*.bin"]
-            folder = Path(snapshot_download(repo_id, allow_patterns=patterns, cache_dir=cache_dir))
-    except GatedRepoError as error:
-        raise ModelNotFoundError(
-            f"{repo_id} asks for its licence to be accepted. Accept it on the model's page, then `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelNotFoundError(f"The Hugging Face Hub has no model {repo_id}. Check the spelling.") from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise ModelNotFoundError(
-            f"{repo_id} is not on this machine (no complete copy in {cache_dir or _cache_folder()}), and the Hugging Face "
-            f"Hub cannot be reached. Download it with `hf download {repo_id}` where there is a network, or copy its "
-            "folder here and choose the folder."
-        ) from error
-    if lacking := [file for file in sorted(needed_files(folder)) if not (folder / file).is_file()]:
-        raise ModelNotFoundError(
-            f"{repo_id} is only half on this machine: {folder} lacks {lacking[0]}. Fetch the rest with `hf download "
-            f"{repo_id}` where there is a network."
-        )
+    if not _is_repo_id(repo_id):
+        raise ModelNotFoundError(f'"{repo_id}" is no Hugging Face name like "BAAI/bge-reranker-v2-m3". Check the spelling.')
+    with nullcontext(on_progress) if on_progress else _bar(repo_id) as report:
+        transfer = Transfer(repo_id, on_progress=report, cache_dir=cache_dir, endpoint=endpoint, patience=patience)
+        listing = transfer.list_files()
+        by_name = {file.name: file for file in listing.files}
+        folder = transfer.fetch(listing.commit, [by_name[name] for name in _files_to_fetch(repo_id, set(by_name))])
+        if lacking := [file for file in sorted(needed_files(folder)) if not (folder / file).is_file()]:
+            raise UnsupportedModelError(f"{repo_id} is not whole on the Hub: it lacks {lacking[0]}. Choose another model.")
+        transfer.set_main(listing.commit)
     return folder
+
+
+def _files_to_fetch(repo_id: str, names: set[str]) -> set[str]:
+    """Choose among the files at the top of a repository: one set of weights, with the index that goes with it."""
+    weights = next((chosen for patterns in _WEIGHTS if (chosen := _weights_by(patterns, names))), None)
+    lacking = sorted({"config.json", "tokenizer.json"} - names) + ([] if weights else [WEIGHT_FILES[0]])
+    if lacking or weights is None:
+        raise UnsupportedModelError(f"{repo_id} has no {lacking[0]}, which a reranker needs. Choose another model.")
+    texts = {name for name in names if any(fnmatchcase(name, pattern) for pattern in _TEXT_FILES)}
+    return weights | {name for name in texts if not name.endswith(".index.json")}
+
+
+def _weights_by(patterns: tuple[str, ...], names: set[str]) -> set[str]:
+    found = [{name for name in names if fnmatchcase(name, pattern)} for pattern in patterns]
+    return set().union(*found) if all(found) else set()
+
+
+@contextmanager
+def _bar(repo_id: str) -> Iterator[OnProgress]:
+    """Show the progress on a terminal, and nothing where standard error is none."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]  # public, but not in __all__
+
+    with tqdm(desc=repo_id, unit="B", unit_scale=True, disable=None) as bar:  # type: ignore[no-untyped-call]
+
+        def show(done: int, total: int | None) -> None:
+            if bar.total is None and total is not None:
+                bar.total, bar.n, bar.initial = total, done, done  # what was here before is no speed
+            bar.update(done - bar.n)
+
+        yield show
 
 
 def _is_repo_id(name: str) -> bool:

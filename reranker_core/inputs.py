@@ -78,6 +78,9 @@ class PairInputs(Protocol):
             query_ids: the ids of queries that were met before, by query; those of new ones are added to it.
         """
 
+    def count_kept_characters(self, passage: str, *, cut_tokens: int, passage_instruction: str | None) -> int:
+        """Count the characters of a passage that stay when its last tokens are cut."""
+
 
 class _JoinedInputs:
     """Tokenizes every distinct text once and leaves it to a family how the pieces are cut and joined."""
@@ -107,6 +110,13 @@ class _JoinedInputs:
         _encode_new(self._tokenizer, (query for query, _ in pairs), before_query, queries)
         _encode_new(self._tokenizer, (passage for _, passage in pairs), before_passage, passages)
         return [self._join(queries[query], passages[passage], end, budget) for query, passage in pairs]
+
+    def count_kept_characters(self, passage: str, *, cut_tokens: int, passage_instruction: str | None) -> int:
+        """Count the characters of a passage that stay when its last `cut_tokens` tokens are cut."""
+        before = self.passage_instruction if passage_instruction is None else passage_instruction
+        ends = self._tokenizer.token_ends(before + passage)
+        kept = max(ends[: len(ends) - cut_tokens], default=0)
+        return min(len(passage), max(0, kept - len(before)))
 
     def _end(self, prompt: str | None) -> list[int]:
         """Give the ids that follow every passage."""

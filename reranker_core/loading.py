@@ -2,8 +2,9 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from reranker_core.families.encoder import EncoderReranker
 from reranker_core.families.layerwise import LayerHead, LayerwiseReranker, granite_settings
 from reranker_core.hub import locate
 from reranker_core.inputs import DecoderInputs, EncoderInputs
+from reranker_core.memory import default_device
 from reranker_core.notices import warn_user
 from reranker_core.recognition import detect_family
-from reranker_core.reranker import Reranker
+from reranker_core.reranker import Progress, Reranker
 from reranker_core.tokenizing import TextTokenizer
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,16 @@ _DTYPES = {
 }
 
 
+_Fill = Callable[..., Any]  # `_fill` with its first arguments given
+
+# The blocks and embeddings that are read of a checkpoint. What else old files hold there is computed or left out: position
+# ids, rotary frequencies, a pooler, the vocabulary's output matrix.
+_BODY = re.compile(
+    r"roberta\.(embeddings\.(?!position_ids)|encoder\.layer\.(?P<encoder_block>\d+)\.).*"
+    r"|model\.(embed_tokens|norm|layers\.(?P<block>\d+)\.(?!.*inv_freq)).*"
+)
+
+
 def load_reranker(
     name_or_folder: str | Path,
     *,
@@ -53,6 +65,7 @@ def load_reranker(
     merge_adapter: bool = True,
     allow_download: bool = True,
     cache_dir: str | Path | None = None,
+    on_progress: Progress | None = None,
 ) -> Reranker:
     """Load a reranker.
 
@@ -66,6 +79,8 @@ def load_reranker(
         merge_adapter: fold the adapter into the weights (faster); else it is computed beside them.
         allow_download: fetch a model that is not on this machine from the Hugging Face Hub.
         cache_dir: a cache other than Hugging Face's own.
+        on_progress: called as `on_progress(bytes read, bytes in all)` while the weights are read; what it raises stops
+            the load.
 
     Raises:
         ModelNotFoundError: there is no such model here or on the Hub.
@@ -106,13 +121,58 @@ def load_reranker(
         checkpoint,
         patch,
         max_layer=max_layer,
-        merge=merge_adapter,
+        fill=partial(_fill, checkpoint, patch, merge_adapter, on_progress),
         name=str(name_or_folder) if patch is None else f"{name_or_folder} + {Path(str(adapter)).name}",
         device=chosen_device,
         dtype=chosen_dtype,
     )
     logger.info("loaded %s (%s) on %s as %s", name_or_folder, family, chosen_device, chosen_dtype)
     return reranker
+
+
+def estimate_memory(
+    name_or_folder: str | Path,
+    *,
+    adapter: str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    max_layer: int | None = None,
+    cache_dir: str | Path | None = None,
+) -> int:
+    """Say how many bytes `load_reranker` would take with the same arguments, without reading any weight.
+
+    It is `memory_bytes` of what would be loaded: the weights in the dtype that they are computed in. A merged adapter takes
+    nothing. Nothing is downloaded.
+
+    Raises:
+        RerankerError: as `load_reranker`, as far as config.json and the list of tensors show it.
+    """
+    if str(name_or_folder).casefold() == "bm25":
+        return 0
+    checkpoint = Checkpoint(locate(name_or_folder, allow_download=False, cache_dir=cache_dir))
+    itemsize = _choose_dtype(dtype, _choose_device(device)).itemsize
+    with _name_bad_config(checkpoint.folder):
+        config = checkpoint.config
+        # Only a raw base needs to be told by its adapter which heads there are.
+        heads = {} if adapter is None or "start_layer" in config else read_adapter(adapter).heads
+        family = detect_family(config, folder=checkpoint.folder, has_heads=bool(heads))
+        deepest = config["num_hidden_layers"] if max_layer is None else max_layer
+        names = [name for name in checkpoint.tensor_names if _is_body(name, deepest)]
+        body = sum(tensor.numel() for _, tensor in checkpoint.read(names))
+        if family == "encoder":
+            names = [name for name in checkpoint.tensor_names if name.startswith("classifier.")]
+            head = sum(tensor.numel() for _, tensor in checkpoint.read(names))
+        elif family == "decoder":
+            head = config["hidden_size"]
+        else:
+            start_layer = config.get("start_layer", config["num_hidden_layers"] + 1 - len(heads))
+            head = (deepest + 1 - start_layer) * config["hidden_size"]
+    return int(body * itemsize + head * torch.float32.itemsize)  # heads are computed in float32, see _finish
+
+
+def _is_body(name: str, deepest: int) -> bool:
+    match = _BODY.fullmatch(name)
+    return match is not None and int(match["block"] or match["encoder_block"] or 0) < deepest
 
 
 def _check_depth(checkpoint: Checkpoint) -> None:
@@ -126,7 +186,7 @@ def _check_depth(checkpoint: Checkpoint) -> None:
 
 
 def _build_encoder(
-    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, merge: bool, **common: Any
+    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, fill: _Fill, **common: Any
 ) -> NeuralReranker:
     from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
@@ -139,14 +199,14 @@ def _build_encoder(
         config = XLMRobertaConfig(**_model_settings(checkpoint.config) | {"num_labels": 1})
         context = config.max_position_embeddings - config.pad_token_id - 1
     config._attn_implementation = ATTENTION_NAME
-    model = _fill(lambda: XLMRobertaForSequenceClassification(config), checkpoint, adapter, merge, common)
+    model = fill(common, lambda: XLMRobertaForSequenceClassification(config))
     _finish(model, model.classifier)
     inputs = EncoderInputs(TextTokenizer(checkpoint.folder, model_type="xlm-roberta"), context=context)
     return EncoderReranker(model, inputs, **common)
 
 
 def _build_decoder(
-    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, merge: bool, **common: Any
+    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, fill: _Fill, **common: Any
 ) -> NeuralReranker:
     from transformers import AutoConfig, AutoModel
 
@@ -160,12 +220,9 @@ def _build_decoder(
         config = AutoConfig.for_model(checkpoint.model_type, **settings)
     config._attn_implementation = ATTENTION_NAME
     tokenizer = TextTokenizer(checkpoint.folder, model_type=checkpoint.model_type)
-    model = _fill(
-        lambda: CausalScorer(AutoModel._model_mapping[type(config)](config), _row(config.hidden_size)),
-        checkpoint,
-        adapter,
-        merge,
+    model = fill(
         common,
+        lambda: CausalScorer(AutoModel._model_mapping[type(config)](config), _row(config.hidden_size)),
         extra={"lm_head.weight": _answer_row(checkpoint, tokenizer.first_id("Yes"), is_tied=config.tie_word_embeddings)},
     )
     _finish(model, model.lm_head)
@@ -174,7 +231,7 @@ def _build_decoder(
 
 
 def _build_layerwise(
-    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: int | None, merge: bool, **common: Any
+    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: int | None, fill: _Fill, **common: Any
 ) -> NeuralReranker:
     from transformers import GraniteConfig, GraniteModel
 
@@ -197,12 +254,9 @@ def _build_layerwise(
         config = GraniteConfig(**granite_settings(checkpoint.config, layers=deepest, folder=checkpoint.folder))
     config._attn_implementation = ATTENTION_NAME
     loaded = names[: deepest - start_layer + 1]
-    model = _fill(
-        lambda: CausalScorer(GraniteModel(config), nn.ModuleList(LayerHead(config.hidden_size) for _ in loaded)),
-        checkpoint,
-        adapter,
-        merge,
+    model = fill(
         common,
+        lambda: CausalScorer(GraniteModel(config), nn.ModuleList(LayerHead(config.hidden_size) for _ in loaded)),
         extra={name: heads[name] for name in loaded if checkpoint.shape(name) is None},
     )
     _finish(model, model.lm_head)
@@ -212,21 +266,23 @@ def _build_layerwise(
 
 
 def _fill(
-    build: Callable[[], Any],
     checkpoint: Checkpoint,
     adapter: Adapter | None,
     merge: bool,
+    on_progress: Progress | None,
     common: Mapping[str, Any],
+    build: Callable[[], Any],
     extra: Mapping[str, torch.Tensor] | None = None,
 ) -> Any:
     """Make a model without memory, then read each weight straight into its place, device and dtype.
 
     Args:
-        build: makes the model.
         checkpoint: where the weights are.
         adapter: put on when the weights are there.
         merge: fold the adapter in.
+        on_progress: told the bytes that were read.
         common: `device` and `dtype`.
+        build: makes the model.
         extra: weights that come from elsewhere, by name.
     """
     from accelerate.utils import set_module_tensor_to_device
@@ -236,7 +292,7 @@ def _fill(
         model = build()
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     is_packed = can_pack(common["device"])
-    from_file = checkpoint.read(name for name in shapes if name not in extra)
+    from_file = _read_with_progress(checkpoint, [name for name in shapes if name not in extra], on_progress)
     for name, tensor in chain(extra.items(), from_file):
         if tuple(tensor.shape) != shapes[name]:
             raise UnsupportedModelError(
@@ -253,6 +309,21 @@ def _fill(
             for name in [name for name, _ in model.named_parameters()]:
                 _pack_block_layer(model, name)
     return model
+
+
+def _read_with_progress(
+    checkpoint: Checkpoint, names: Sequence[str], on_progress: Progress | None
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Read tensors one by one; each counts as read when its reader asks for the next, for until then it is only mapped."""
+    if on_progress is None:
+        yield from checkpoint.read(names)
+        return
+    done, total = 0, sum(tensor.nbytes for _, tensor in checkpoint.read(names))
+    for name, tensor in checkpoint.read(names):
+        on_progress(done, total)
+        yield name, tensor
+        done += tensor.nbytes
+    on_progress(done, total)
 
 
 def _pack_block_layer(model: nn.Module, name: str) -> None:
@@ -326,7 +397,7 @@ def _answer_row(checkpoint: Checkpoint, token: int, *, is_tied: bool) -> torch.T
 
 def _choose_device(device: str | torch.device | None) -> torch.device:
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(default_device())
     try:
         chosen = torch.device(device)
     except RuntimeError as error:

@@ -1,47 +1,108 @@
-"""Models kept ready: each is loaded once, on first use, and one call runs at a time on each device.
+"""Models kept ready under a memory budget: each is loaded once, and one call runs at a time on each device.
 
 Importing this brings no torch in, and BM25 never does: the first screen answers before torch is there.
+
+Three things are waited for, and why nobody waits for ever:
+
+1. Memory. A thread that holds nothing may wait for it, in a line in order of arrival, so that nobody is overtaken for
+   ever. One that holds a model goes ahead of the line and never waits for memory in use: those who use it may be waiting
+   for the device that this thread has. It gets a sentence (`residents`).
+2. A load by another thread. Anybody may wait for it, since a load waits for nothing. For that, a thread borrows nothing
+   while it loads or waits.
+3. The device, in order of arrival, with the model pinned, so that it cannot be evicted any more (`turns`).
 """
 
-import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from reranker_core.baseline import BM25Reranker
 from reranker_core.catalogue import find_model
-from reranker_core.reranker import Reranker
+from reranker_core.errors import InputError, RerankerError
+from reranker_core.reranker import Progress, Reranker
+from reranker_core.residents import ModelKey, Place, Request, Residents
+from reranker_core.turns import DeviceTurns, OnWait, wait_until
+
+__all__ = ["ModelPool", "OnWait", "ResidentModel"]
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where one model goes; its lock lets one thread load it while the others wait."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentModel:
+    """A model that is in memory, or on its way there.
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    reranker: Reranker | None = None
+    Attributes:
+        name: as asked for: a name of the catalogue, or an absolute folder.
+        adapter: an absolute folder.
+        state: `"loading"`, `"ready"` or `"scoring"`.
+        family: empty while it loads; `device` and `dtype` too.
+        device: as torch names it.
+        dtype: of the weights.
+        memory_bytes: of the weights; while it loads an estimate, or 0 where there is none.
+        layers: the first and the last cutoff layer that are loaded, for a layerwise model.
+        depth: how many layers the whole checkpoint has, for a layerwise model.
+    """
+
+    name: str
+    adapter: str | None
+    state: str
+    family: str
+    device: str
+    dtype: str
+    memory_bytes: int
+    layers: tuple[int, int] | None
+    depth: int | None
 
 
 class ModelPool:
     """Hands out rerankers to one caller at a time for each device. Safe to use from several threads."""
 
-    def __init__(self, load: Callable[..., Reranker] | None = None) -> None:
+    def __init__(
+        self,
+        load: Callable[..., Reranker] | None = None,
+        *,
+        memory_budget: int | None = None,
+        estimate: Callable[..., int | None] | None = None,
+    ) -> None:
         """Start empty.
 
         Args:
             load: called as `load_reranker` is, which is the default.
+            memory_budget: bytes that all models together may take; by default worked out from the device on first need.
+            estimate: called as `estimate_memory` is, which is the default; `None` says that nobody knows before the load.
+
+        Raises:
+            InputError: the budget is not above 0.
         """
-        self._load = load
-        self._guard = threading.Lock()
-        self._places: dict[tuple[str, str], _Place] = {}
-        self._device_locks: dict[str, threading.RLock] = {}
+        if memory_budget is not None and memory_budget <= 0:
+            raise InputError(f"memory_budget must be more than 0 bytes, got {memory_budget}. Leave it out for the default.")
+        self._load, self._estimate = load, estimate
+        self._residents = Residents(memory_budget)
+        self._turns = DeviceTurns()
         self._bm25 = BM25Reranker()
+
+    @property
+    def memory_budget(self) -> int:
+        """How many bytes all models together may take. Asked for the first time, it may import torch."""
+        return self._residents.budget
 
     @contextmanager
     def borrow(
-        self, name: str, *, adapter: str | Path | None = None, max_layer: int | None = None, allow_download: bool = False
+        self,
+        name: str,
+        *,
+        adapter: str | Path | None = None,
+        max_layer: int | None = None,
+        allow_download: bool = False,
+        on_wait: OnWait | None = None,
     ) -> Iterator[Reranker]:
         """Give a reranker for the length of a `with` block, loading it on first use.
+
+        The block must end in the thread in which it began. Borrow one model after the other where you can: a thread that
+        holds one does not wait for the memory of a second. Keep no reference to the reranker beyond the block, in a loop
+        neither: the memory of a model that was evicted goes with the last of them.
 
         Args:
             name: as for `load_reranker`.
@@ -49,40 +110,148 @@ class ModelPool:
             max_layer: the deepest layer that will be read; a model that was loaded less deep is loaded again. `None`
                 means the whole depth for a layerwise model.
             allow_download: fetch the model where it is not on this machine.
+            on_wait: called as `on_wait("waiting", None)` about ten times a second while others have the memory or the
+                device, and as `on_wait("loading", fraction)` while this thread loads. What it raises stops either. It
+                must not borrow.
 
         Raises:
+            InputError: the model does not fit into the memory budget, or this thread would wait for itself.
             RerankerError: as `load_reranker`. The next call tries again.
         """
-        known = find_model(name)
-        if known and known.name == self._bm25.name:
+        key = self._find_key(name, adapter)
+        if key is None:
             yield self._bm25
             return
-        # One copy, whichever of its names is used.
-        name = known.name if known else str(Path(name).expanduser().resolve()) if Path(name).expanduser().is_dir() else name
-        with self._guard:
-            place = self._places.setdefault((name, str(adapter or "")), _Place())
-        with place.lock:
-            if place.reranker is None or not _is_deep_enough(place.reranker, max_layer):
-                place.reranker = None  # the shallow copy goes before the deep one comes
-                load = self._load or _default_loader()
-                place.reranker = load(name, adapter=adapter, max_layer=max_layer, allow_download=allow_download)
-            reranker = place.reranker
-        with self._guard:
-            device_lock = self._device_locks.setdefault(str(reranker.device), threading.RLock())
-        with device_lock:
-            yield reranker
+
+        def load(on_progress: Progress | None) -> Reranker:
+            return (self._load or _default_load())(
+                key.name, adapter=adapter, max_layer=max_layer, allow_download=allow_download, on_progress=on_progress
+            )
+
+        request = Request(key, max_layer)
+        reranker = self._pin(request, load, on_wait)
+        try:
+            with self._turns.take(str(reranker.device), on_wait=on_wait):
+                yield reranker
+        finally:
+            with self._residents.changed:
+                self._residents.unpin(request)
+
+    def resident(self) -> list[ResidentModel]:
+        """List what is loaded or being loaded, the first loaded first. Never waits for a load or a scoring."""
+        with self._residents.changed:
+            return [self._describe(place) for place in self._residents.places.values()]
+
+    def unload(self, name: str, *, adapter: str | Path | None = None) -> None:
+        """Take a model out of memory; nothing happens if it is not there.
+
+        Raises:
+            InputError: it is in use or being loaded.
+        """
+        key = self._find_key(name, adapter)
+        if key is None:
+            return
+        request = Request(key, None)
+        with self._residents.changed:
+            self._residents.try_to_unload(request)
+        self._residents.free(request)
+
+    def _find_key(self, name: str, adapter: str | Path | None) -> ModelKey | None:
+        """Find the one key of a model, whichever of its names is used; `None` for BM25."""
+        known = find_model(name)
+        if known and known.name == self._bm25.name:
+            return None
+        folder = Path(name).expanduser()
+        canonical = known.name if known else str(folder.resolve()) if folder.is_dir() else name
+        return ModelKey(canonical, str(Path(adapter).expanduser().resolve()) if adapter else None)
+
+    def _describe(self, place: Place) -> ResidentModel:
+        reranker = place.reranker
+        layers = reranker.cutoff_range if reranker else None
+        is_scoring = reranker is not None and self._turns.owner(str(reranker.device)) in place.users
+        return ResidentModel(
+            name=place.key.name,
+            adapter=place.key.adapter,
+            state="scoring" if is_scoring else "ready" if reranker else "loading",
+            family=reranker.family if reranker else "",
+            device=str(reranker.device) if reranker else "",
+            dtype=str(getattr(reranker, "dtype", "")).removeprefix("torch."),
+            memory_bytes=place.memory_bytes,
+            layers=(layers[0], layers[-1]) if layers else None,
+            depth=reranker.depth if reranker else None,
+        )
+
+    def _pin(self, request: Request, load: Callable[[Progress | None], Reranker], on_wait: OnWait | None) -> Reranker:
+        """Wait for a model or load it, so that nobody evicts it before it is unpinned."""
+        residents = self._residents
+        try:
+            while True:
+                step: Reranker | Literal["measure", "load"] = wait_until(
+                    residents.changed, lambda: residents.try_to_pin(request), on_wait
+                )
+                if not isinstance(step, str):
+                    return step
+                if step == "measure":
+                    self._measure(request)
+                else:
+                    reranker = self._load_into_place(request, load, on_wait)
+                    residents.free(request)
+                    if reranker is not None:
+                        return reranker
+                residents.check_size(request)
+        finally:
+            with residents.changed:
+                residents.leave_line(request)
+
+    def _measure(self, request: Request) -> None:
+        estimate = self._estimate or _default_estimate()
+        try:
+            request.needed = estimate(request.key.name, adapter=request.key.adapter, max_layer=request.max_layer) or 0
+        except RerankerError:
+            request.needed = 0  # not on this machine yet; and what is wrong with it, the load says best
+        request.is_measured = True
+
+    def _load_into_place(
+        self, request: Request, load: Callable[[Progress | None], Reranker], on_wait: OnWait | None
+    ) -> Reranker | None:
+        """Load a model into the room that was made for it, and pin it; on any failure the room is free again.
+
+        Returns:
+            The model, or `None` if it turned out to be too large to fit just now.
+        """
+
+        def tell(done: int, total: int) -> None:
+            if on_wait:
+                on_wait("loading", done / total if total else 1.0)
+
+        try:
+            self._residents.free(request)
+            tell(0, 1)
+            reranker = load(tell if on_wait else None)
+            with self._residents.changed:
+                return reranker if self._residents.settle(request, reranker) else None
+        except BaseException as error:
+            _forget_locals(error)
+            with self._residents.changed:
+                self._residents.give_up(request)
+            raise
 
 
-def _is_deep_enough(reranker: Reranker, max_layer: int | None) -> bool:
-    loaded = reranker.cutoff_range
-    if loaded is None:
-        return True
-    depth = reranker.depth or loaded[-1]
-    # A layer that the model does not have is for score to refuse; loading again would not help.
-    return bool(min(depth, depth if max_layer is None else max_layer) <= loaded[-1])
+def _forget_locals(error: BaseException) -> None:
+    """Empty the frames that an error came through: they keep a half-loaded model for as long as somebody has the error."""
+    chain: list[BaseException] = [error]
+    for link in chain:
+        traceback.clear_frames(link.__traceback__)
+        chain += [other for other in (link.__cause__, link.__context__) if other is not None and other not in chain]
 
 
-def _default_loader() -> Callable[..., Reranker]:
+def _default_load() -> Callable[..., Reranker]:
     from reranker_core.loading import load_reranker
 
     return load_reranker
+
+
+def _default_estimate() -> Callable[..., int]:
+    from reranker_core.loading import estimate_memory
+
+    return estimate_memory

@@ -43,6 +43,11 @@ class Reranker(ABC):
     device: object = "cpu"
     depth: int | None = None
 
+    @property
+    def memory_bytes(self) -> int:
+        """Count the bytes that its weights take on their device; 0 for a reranker without weights."""
+        return 0
+
     @abstractmethod
     def score(
         self,
@@ -76,6 +81,23 @@ class Reranker(ABC):
             InputError: a pair or an argument cannot be used; the message names it.
             ScoringError: memory ran out at a single pair, or a score is not finite.
         """
+
+    def kept_characters(
+        self, passages: Sequence[str], cut_tokens: Sequence[int], *, passage_instruction: str | None = None
+    ) -> list[int | None]:
+        """Say how much of each passage the model read, to show what was lost.
+
+        Args:
+            passages: the passages that were scored.
+            cut_tokens: how many tokens each lost, as `Scores.cut_passage_tokens` says.
+            passage_instruction: as it was given to `score`.
+
+        Returns:
+            For each passage the number of its first characters that were read, or `None` where nothing was cut.
+        """
+        if any(cut_tokens):
+            raise InputError(f"{self.name} cuts no passage, got cut_tokens {list(cut_tokens)[:5]}. Leave them 0.")
+        return [None] * len(passages)
 
     def compute_score(
         self, sentence_pairs: Sequence[Pair] | Pair, **options: Unpack[ScoreOptions]

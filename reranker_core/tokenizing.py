@@ -49,6 +49,10 @@ class TextTokenizer:
         """Turn each text into ids, whole and without special tokens."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def token_ends(self, text: str) -> list[int]:
+        """Say for each token of a text, as `encode` gives them, at which character of the text it ends."""
+        return [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+
     def special_id(self, role: str) -> int | None:
         """Look up the id of a special token by its role, such as `"bos_token"`; `None` where there is none."""
         token = self._special.get(role)

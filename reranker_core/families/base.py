@@ -139,6 +139,17 @@ class NeuralReranker(Reranker):
         )
         return scores.normalize() if normalize else scores
 
+    def kept_characters(
+        self, passages: Sequence[str], cut_tokens: Sequence[int], *, passage_instruction: str | None = None
+    ) -> list[int | None]:
+        """Say how much of each passage the model read; see `Reranker.kept_characters`."""
+        return [
+            self.inputs.count_kept_characters(passage, cut_tokens=cut, passage_instruction=passage_instruction)
+            if cut
+            else None
+            for passage, cut in zip(passages, cut_tokens, strict=True)
+        ]
+
     @torch.inference_mode()
     def _score_block(
         self, sequences: Sequence[list[int]], layers: Sequence[int | None], report: "_Report"

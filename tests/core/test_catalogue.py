@@ -1,6 +1,7 @@
 """The catalogue says of the five published models what their card says, and holds the published results."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,6 +50,12 @@ def test_each_model_says_what_the_card_leaves_out() -> None:
 def test_bm25_is_in_the_list_and_needs_no_weights() -> None:
     bm25 = MODELS[0]
     assert (bm25.name, bm25.family, bm25.repo_id, bm25.download_gb) == ("bm25", "bm25", "", None)
+
+
+def test_only_bm25_is_called_so_and_a_folder_of_this_machine_by_its_own_name() -> None:
+    assert [model.name for model in MODELS if model.title == "BM25"] == ["bm25"]
+    tuned = replace(PUBLISHED[0], name="bge-reranker-of-mine", repo_id="")
+    assert tuned.title == "bge-reranker-of-mine"
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from reranker_core import MODELS, load_reranker
 from reranker_core.command_line import main
+from tests.shell import Result, Run, assert_refused, make_run
 
 PAIRS = [
     ("what is panda?", "The giant panda is a bear species endemic to China."),
@@ -26,29 +26,12 @@ PAIRS = [
 ]
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.split("\n")[:-1]]
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
     """Run the command line in this process, with bytes on its standard input."""
-
-    def run_main(*arguments: object, stdin: bytes = b"") -> Result:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="ascii"))
-        code = main([str(argument) for argument in arguments])
-        return Result(code, *capsys.readouterr())
-
-    return run_main
+    return make_run(capsys, monkeypatch, home=tmp_path_factory.mktemp("home") / "workbench-data")
 
 
 @pytest.fixture
@@ -57,9 +40,6 @@ def pairs_file(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.jsonl"
     path.write_text("".join(json.dumps(pair) + "\n" for pair in PAIRS), encoding="utf-8")
     return path
-
-
-Run = Callable[..., Result]
 
 
 # What comes out
@@ -233,15 +213,6 @@ def test_a_query_of_the_command_line_is_not_dropped_in_silence(run: Run) -> None
 # What cannot be done
 
 
-def assert_refused(result: Result, *parts: str) -> None:
-    """Hold a refusal to: exit status 2, nothing scored, one line on standard error."""
-    assert (result.code, result.out) == (2, "")
-    assert result.err.count("\n") == 1
-    assert result.err.endswith(".\n")
-    for part in parts:
-        assert part in result.err
-
-
 @pytest.mark.parametrize("command", ["score", "rank"])
 @pytest.mark.parametrize(
     ("line", "message"),
@@ -332,7 +303,7 @@ def test_an_unknown_command_or_option_is_refused(
     assert "usage: python -m reranker_core" in capsys.readouterr().err
 
 
-OUTPUT_OPTIONS = "output output_format"
+OUTPUT_OPTIONS = "output output_format home"
 SCORE_OPTIONS = (
     f"{OUTPUT_OPTIONS} input input_format query model adapter device dtype cutoff_layers normalize max_length "
     "query_max_length prompt query_instruction passage_instruction offline"
@@ -341,7 +312,7 @@ SCORE_OPTIONS = (
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [("score", SCORE_OPTIONS), ("rank", f"{SCORE_OPTIONS} top_k"), ("models", OUTPUT_OPTIONS)],
+    [("score", SCORE_OPTIONS), ("rank", f"{SCORE_OPTIONS} top_k"), ("models", f"{OUTPUT_OPTIONS} add forget adapter as")],
 )
 def test_help_explains_every_option(command: str, options: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -376,3 +376,44 @@ def test_a_config_with_wrong_values_is_refused_in_one_sentence(
     (copied / "config.json").write_text(json.dumps(config | changes), encoding="utf-8")
     with pytest.raises(UnsupportedModelError, match=re.escape(str(copied))):
         load_reranker(copied)
+
+
+@each_folder
+def test_a_load_tells_the_bytes_that_it_read_of_those_in_all(folder: str, checkpoints: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    reranker = load_reranker(checkpoints / folder, on_progress=lambda done, total: told.append((done, total)))
+
+    (total,) = {total for _, total in told}
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert (told[0][0], told[-1][0]) == (0, total)
+    assert reranker.memory_bytes - 1000 < total <= reranker.memory_bytes  # the row of a decoder's answer is not among them
+
+
+def test_bytes_are_counted_as_they_lie_in_the_file_and_only_to_the_layer_that_is_read(
+    copy_checkpoint: Copy, edit_tensors: Callable[..., None]
+) -> None:
+    copied = copy_checkpoint("layerwise")
+    edit_tensors(
+        copied / "model.safetensors", lambda tensors: tensors.update({k: v.bfloat16() for k, v in tensors.items()})
+    )
+    told: list[int] = []
+
+    reranker = load_reranker(copied, max_layer=3, on_progress=lambda _, total: told.append(total))
+
+    assert {2 * total for total in told} == {reranker.memory_bytes}
+
+
+@each_folder
+def test_what_on_progress_raises_stops_the_load(folder: str, checkpoints: Path) -> None:
+    is_enough: list[bool] = []
+
+    def stop(done: int, total: int) -> None:
+        is_enough.append(done > total / 2)
+        if is_enough[-1]:
+            raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        load_reranker(checkpoints / folder, on_progress=stop)
+    assert is_enough.count(True) == 1
+    assert False in is_enough

@@ -9,31 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from reranker_core import BM25Reranker, Reranker, load_reranker
+from reranker_core import Reranker, load_reranker
 from reranker_core.errors import InputError, ModelNotFoundError
 from reranker_core.pool import ModelPool
-
-WAIT = 60.0
-PAIRS = [("what is panda?", "hi"), ("what is panda?", "The giant panda is a bear.")]
-
-
-class SmallReranker(BM25Reranker):
-    """A real reranker on a device of its own."""
-
-    def __init__(self, name: str, device: str = "cpu") -> None:
-        self.name, self.device = name, device
-
-
-class Loader:
-    """Loads real small rerankers and keeps what it was asked for."""
-
-    def __init__(self, load: Callable[..., Reranker]) -> None:
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-        self._load = load
-
-    def __call__(self, name: str, **how: Any) -> Reranker:
-        self.calls.append((name, how))
-        return self._load(name, **how)
+from tests.core.visitors import PAIRS, WAIT, Loader, SmallReranker, in_threads
 
 
 class Room:
@@ -51,27 +30,6 @@ class Room:
         yield
         with self._lock:
             self._inside -= 1
-
-
-def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run `work(0)`, `work(1)`, … each in a thread; a thread that never ends fails the test instead of holding it up."""
-    results: dict[int, Any] = {}
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            results[number] = work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(WAIT)
-    if errors:
-        raise errors[0]
-    return [results[number] for number in range(count)]
 
 
 def small(name: str, **_: Any) -> Reranker:
