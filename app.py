@@ -7,6 +7,10 @@ import os
 # Before gradio is imported, which reads it then.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+from reranker_core.downloads import Downloads
+from reranker_core.home import MODELS_FILE, find_home
+from reranker_core.local_models import LocalModels
+from reranker_core.pool import ModelPool
 from ui.layout import build_app, launch_options
 from ui.services import Services, import_torch_later
 
@@ -20,6 +24,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     parser.add_argument("--open", action="store_true", help="open a browser window")
     parser.add_argument("--allow_downloads", action="store_true", help="let visitors of a hosted app download models")
+    parser.add_argument("--home", help="folder of the app's own data (default: ./workbench-data)")
+    parser.add_argument(
+        "--memory_gb", type=float, help="memory that models may take (default: 60 %% of RAM, 80 %% of a GPU's)"
+    )
     options = parser.parse_args()
     handler = logging.StreamHandler()
     handler.setLevel(logging.INFO)  # on the handler: bm25s sets its own logger to DEBUG
@@ -27,7 +35,14 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
     is_local = options.host in _LOOPBACK and "SPACE_ID" not in os.environ
-    app = build_app(Services(allow_folders=is_local, allow_download=is_local or options.allow_downloads))
+    services = Services(
+        pool=ModelPool(memory_budget=None if options.memory_gb is None else int(options.memory_gb * 1e9)),
+        downloads=Downloads(),
+        local_models=LocalModels(find_home(options.home) / MODELS_FILE),
+        allow_folders=is_local,
+        allow_download=is_local or options.allow_downloads,
+    )
+    app = build_app(services)
     app.launch(
         server_name=options.host,
         server_port=options.port,

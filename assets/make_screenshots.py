@@ -3,27 +3,53 @@
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from ui.layout import build_app, launch_options
 from ui.services import Services
 
 FOLDER = Path(__file__).parent / "screenshots"
+CHECKPOINTS = Path(__file__).parent.parent / "tests" / "checkpoints"
 
 
 def main() -> None:
     """Start the app, open it, and save each picture."""
-    app = build_app(Services(allow_folders=True, allow_download=True))
+    services = Services(allow_folders=True, allow_download=True)
+    for folder in ("encoder", "layerwise"):
+        services.local_models.add(str(CHECKPOINTS / folder), name=f"tiny-{folder}")
+    app = build_app(services)
     _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-US")
-        page.goto(url)
-        page.get_by_role("region", name="Result").get_by_role("table").wait_for()
-        page.screenshot(path=FOLDER / "compare.png")
+        for name, width, scheme in (
+            ("compare", 1280, "light"),
+            ("compare-dark", 1280, "dark"),
+            ("compare-phone", 390, "light"),
+        ):
+            page = browser.new_page(viewport={"width": width, "height": 1000}, locale="en-US", color_scheme=scheme)
+            page.goto(url)
+            compare(page)
+            page.screenshot(path=FOLDER / f"{name}.png", full_page=width < 640)
+        page = browser.new_page(viewport={"width": 1280, "height": 1100}, locale="en-US")
+        page.goto(f"{url}?tab=models")
+        page.get_by_role("button", name="Download: v2-m3").wait_for()
+        page.screenshot(path=FOLDER / "models.png")
         browser.close()
     app.close()
+
+
+def compare(page: Page) -> None:
+    """Score the example of the first sight by BM25, an encoder, and a layerwise model at two layers and all."""
+    page.get_by_label("Query", exact=True).wait_for()
+    for name in ("tiny-encoder", "tiny-layerwise"):
+        page.get_by_role("checkbox", name=name, exact=True).check()
+    page.get_by_role("checkbox", name="4", exact=True).check()
+    page.get_by_label("All layers").check()
+    page.get_by_role("button", name="Score (").click()
+    page.locator(".rw-table thead th").nth(4).wait_for(state="attached", timeout=60_000)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.wait_for_timeout(500)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,6 @@ def read_text(name: str) -> str:
 
 
 def read_examples() -> list[dict[str, Any]]:
-    """Read the examples: each has `title`, `query` and `passages`."""
+    """Read the examples: each has `title`, `query` and `passages`; that of the first sight has `is_first`."""
     examples: list[dict[str, Any]] = json.loads(read_text("examples.json"))
     return examples

@@ -3,20 +3,34 @@
 They are functions, not subclasses of `gr.HTML`: gradio writes a stub file beside every module that subclasses one.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from ui.assets import read_text
+from ui.assets import FOLDER, read_text
 
 
-def result_table(value: dict[str, Any] | None = None) -> gr.HTML:
-    """Make the table of passages by rank. Its value is what `formatting.describe_scores` gives, or `None`."""
+def result_view(
+    value: dict[str, Any] | None = None, take_away: Callable[[dict[str, Any]], dict[str, str]] | None = None
+) -> gr.HTML:
+    """Make the view of a comparison: table, pictures, and the buttons by which it is taken away.
+
+    Args:
+        value: what `formatting.describe_comparison` gives, or `None`.
+        take_away: called with `kind` (`"python"`, `"curl"`, `"json"` or `"csv"`), `request`, `result` and `address`;
+            returns `text` and the `file` name for it, or `error` with a sentence. Without it there are no buttons.
+            Whoever can open the page can call it with anything.
+    """
+    files = sorted(file.name for file in (FOLDER / "scripts" / "result").glob("*.js"))
+    scripts = ["scripts/link.js", *(f"scripts/result/{name}" for name in files)]
     return gr.HTML(
         value,
-        html_template='<div class="rw-result rw-panel" role="region" aria-label="Result" tabindex="0"></div>',
-        js_on_load=read_text("scripts/result_table.js"),
+        html_template='<div class="rw-result" role="region" aria-label="Result"></div>'
+        '<p class="rw-spoken rw-hidden" role="status"></p>',
+        js_on_load="\n".join(map(read_text, scripts)),
         apply_default_css=False,
+        server_functions=[_named_take_away(take_away)] if take_away else None,
     )
 
 
@@ -35,3 +49,12 @@ def shortcut_script() -> gr.HTML:
     return gr.HTML(
         html_template="<span></span>", js_on_load=read_text("scripts/score_shortcut.js"), apply_default_css=False
     )
+
+
+def _named_take_away(function: Callable[[dict[str, Any]], dict[str, str]]) -> Callable[[dict[str, Any]], dict[str, str]]:
+    """Give a function the name by which the script calls it."""
+
+    def take_away(wanted: dict[str, Any]) -> dict[str, str]:
+        return function(wanted)
+
+    return take_away

@@ -25,12 +25,12 @@ def say_failure(failure: Exception) -> str:
 
 
 def keep_on_failure(handler: Callable[P, Any]) -> Callable[P, Any]:
-    """Wrap a handler of (result, message): on a failure the result stays as it is and the message says why."""
+    """Wrap a handler that returns (result, message): on a failure the result stays as it is and the message says why."""
 
     @wraps(handler)
     def guarded(*values: P.args, **named: P.kwargs) -> Any:
         try:
-            return handler(*values, **named), ""
+            return handler(*values, **named)
         except Exception as failure:
             return gr.skip(), say_failure(failure)
 

@@ -1,84 +1,137 @@
-"""Text from the screen → passages, scores → rows for the screen. Pure values in and out."""
+"""Scores → what the result view shows. Pure values in, plain JSON out; every text as it came."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from reranker_core.baseline import find_terms, query_terms
 from reranker_core.scores import Scores, shared_ranks
-
-ONE_PER_LINE = "one per line"
-BY_BLANK_LINES = "blank line between"
-
-
-def split_passages(text: str, separated: str = ONE_PER_LINE) -> list[str]:
-    r"""Split what was pasted into passages. Empty ones are skipped, nothing else is trimmed.
-
-    Args:
-        text: the content of the passages box.
-        separated: `ONE_PER_LINE` or `BY_BLANK_LINES`.
-
-    >>> split_passages("one\n\n two ")
-    ['one', ' two ']
-    """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if separated == ONE_PER_LINE:
-        return [line for line in lines if line.strip()]
-    passages: list[list[str]] = [[]]
-    for line in lines:
-        if line.strip():
-            passages[-1].append(line)
-        elif passages[-1]:
-            passages.append([])
-    return ["\n".join(passage) for passage in passages if passage]
+from ui.comparison import Comparison
+from ui.scoring import ModelScores
 
 
-def describe_scores(scores: Scores, query: str, passages: Sequence[str], *, title: str) -> dict[str, Any]:
-    """Lay a result out for the result table: plain JSON, every text as it came.
+def describe_comparison(comparison: Comparison, results: Sequence[ModelScores]) -> dict[str, Any]:
+    """Lay a result out for the result view.
 
     Args:
-        scores: of the query with each passage, in the order of `passages`.
-        query: the query.
-        passages: the passages.
-        title: the model's name for the column heads.
+        comparison: what was asked for.
+        results: what each model gave.
+
+    Returns:
+        `query`, `scale`, `passages` (text, places of query terms, cuts), `columns` (one for each model and shown
+        layer: scores, ranks, shades), `models` (what each took), `layers` (scores over the layers), and `request`
+        (the comparison as JSON). Places in texts count UTF-16 units, as scripts in a browser do.
     """
+    terms = query_terms(comparison.query)
+    return {
+        "query": comparison.query,
+        "scale": comparison.scale,
+        "passages": [
+            _describe_passage(passage, index, terms, results) for index, passage in enumerate(comparison.passages)
+        ],
+        "columns": [column for result in results for column in _columns(result)],
+        "models": [{"title": short_title(result), "summary": summarize(result.scores)} for result in results],
+        "layers": [_over_layers(result) for result in results if len(result.scores.layers) > 1],
+        "request": comparison.to_json(),
+    }
+
+
+def short_title(result: ModelScores) -> str:
+    """Give the model's name for the head of a column."""
+    return result.choice.short_title
+
+
+def summarize(scores: Scores) -> str:
+    """Say in one line what a result took: time, tokens, pairs cut, device and dtype."""
+    parts = [f"{scores.seconds * 1000:,.0f} ms"]
+    if scores.family == "bm25":
+        parts.append("counts shared words, stays raw")
+    else:
+        parts += [_count_tokens(sum(scores.tokens)), _say_cut(scores), f"{scores.device} {scores.dtype}"]
+    if len(scores.layers) > 1:
+        parts.append(f"one pass for {len(scores.layers)} layers")
+    return " · ".join(parts)
+
+
+def stable_from(ranks: Sequence[Sequence[int]], layers: Sequence[int]) -> int | None:
+    """Find the layer from which the order no longer changes.
+
+    Args:
+        ranks: the ranks of all passages at each layer.
+        layers: the layers, ascending.
+
+    Returns:
+        The first layer from which on all have the order of the last; `None` where even the last two differ.
+    """
+    first = len(ranks) - 1
+    while first > 0 and list(ranks[first - 1]) == list(ranks[-1]):
+        first -= 1
+    return layers[first] if first < len(ranks) - 1 else None
+
+
+def _columns(result: ModelScores) -> list[dict[str, Any]]:
     columns = []
-    for position, layer in enumerate(scores.layers):
-        values = [row[position] for row in scores.values]
+    for layer in result.shown_layers:
+        values = result.scores.column(layer)
+        title = short_title(result)
         columns.append(
             {
                 "title": title if layer is None else f"{title} · {layer}",
+                "model": title,
+                "layer": layer,
                 "scores": values,
                 "ranks": shared_ranks(values),
                 "shades": _shades(values),
             }
         )
+    return columns
+
+
+def _over_layers(result: ModelScores) -> dict[str, Any]:
+    layers = [layer for layer in result.scores.layers if layer is not None]
+    scores = [result.scores.column(layer) for layer in layers]
+    ranks = [shared_ranks(column) for column in scores]
     return {
-        "query": query,
-        "passages": [
-            {"text": passage, "tokens": tokens, "cut": cut}
-            for passage, tokens, cut in zip(passages, scores.tokens, scores.cut_passage_tokens, strict=True)
-        ],
-        "columns": columns,
-        "summary": summarize(scores, title=title),
+        "model": short_title(result),
+        "layers": layers,
+        "scores": scores,
+        "ranks": ranks,
+        "stable_from": stable_from(ranks, layers),
     }
 
 
-def summarize(scores: Scores, *, title: str) -> str:
-    """Say in one line what a result took: model, time, tokens, pairs cut, device and dtype."""
-    parts = [title, f"{scores.seconds * 1000:,.0f} ms"]
-    if scores.family == "bm25":
-        parts.append("counts shared words")
-    else:
-        parts += [f"{sum(scores.tokens):,} tokens", _say_cut(scores), f"{scores.device} {scores.dtype}"]
-    if len(scores.layers) > 1:
-        parts.append("one pass for all layers")
-    parts.append("sigmoid" if scores.normalized else "raw scores")
-    return " · ".join(parts)
+def _describe_passage(passage: str, index: int, terms: frozenset[str], results: Sequence[ModelScores]) -> dict[str, Any]:
+    place_of = _utf16_places(passage)
+    cuts = [
+        {
+            "by": short_title(result),
+            "at": place_of(kept),
+            "tokens": result.scores.cut_passage_tokens[index],
+        }
+        for result in results
+        if (kept := result.kept_characters[index]) is not None
+    ]
+    marks = [place_of(place) for span in find_terms(passage, terms) for place in span]
+    return {"text": passage, "marks": marks, "cuts": sorted(cuts, key=lambda cut: cut["at"])}
+
+
+def _utf16_places(text: str) -> Any:
+    """Give the function that turns a place counted in characters into one counted in UTF-16 units."""
+    if text.isascii() or max(text) <= "\uffff":
+        return lambda place: place
+    places = [0]
+    for character in text:
+        places.append(places[-1] + (2 if character > "\uffff" else 1))
+    return places.__getitem__
 
 
 def _say_cut(scores: Scores) -> str:
     query_cut = max(scores.cut_query_tokens, default=0)
-    cut = f"{len(scores.cut_pairs)} cut"
-    return f"{cut}, query shortened by {query_cut} tokens" if query_cut else cut
+    cut = f"{len(scores.cut_pairs):,} cut"
+    return f"{cut}, query shortened by {_count_tokens(query_cut)}" if query_cut else cut
+
+
+def _count_tokens(number: int) -> str:
+    return f"{number:,} {'token' if number == 1 else 'tokens'}"
 
 
 def _shades(values: Sequence[float]) -> list[float]:

@@ -6,25 +6,88 @@ import gradio as gr
 
 from ui.api import build_api
 from ui.assets import FOLDER
+from ui.downloading import start_download, stop_download
+from ui.errors import raise_to_client
+from ui.machine import describe_state
+from ui.panels import status_line
 from ui.services import Services
-from ui.tabs.compare import build_compare_tab
+from ui.tabs.compare import CompareTab, build_compare_tab
+from ui.tabs.models import ModelsTab, build_models_tab
 
 TITLE = "Reranker Workbench"
 
 _HEADER = f"""<header class="rw-header"><h1>{TITLE}</h1>
 <p>Which passage answers the query? Compare BM25 and the BGE rerankers, layer by layer.</p></header>"""
 
+_TABS = ("compare", "models")
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+
 
 def build_app(services: Services) -> gr.Blocks:
     """Build the whole page."""
     app = gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400))
     with app:
-        gr.HTML(html_template=_HEADER, apply_default_css=False)
-        with gr.Tabs(), gr.Tab("Compare", id="compare"):
-            build_compare_tab(services)
+        with gr.Row(elem_classes="rw-frame"):
+            gr.HTML(html_template=_HEADER, apply_default_css=False)
+            state = status_line(describe_state(services))
+        with gr.Tabs() as tabs:
+            with gr.Tab("Compare", id="compare") as compare_page:
+                compare = build_compare_tab(services, app)
+            with gr.Tab("Models", id="models") as models_page:
+                models = build_models_tab(services)
+        _connect(services, app, state, compare, models, [compare_page, models_page])
+        app.load(_chosen_tab, None, tabs, **_QUIET)
         build_api(services)
     app.queue(max_size=64)
     return app
+
+
+def _connect(
+    services: Services,
+    app: gr.Blocks,
+    state: gr.HTML,
+    compare: CompareTab,
+    models: ModelsTab,
+    pages: list[gr.Tab],
+) -> None:
+    """Let each tab see what another has changed: models that were loaded, added, downloaded."""
+    clock = gr.Timer(1.0, active=False)
+
+    def refresh(chosen: list[str]) -> Any:
+        is_downloading = bool(services.downloads.active())
+        return (
+            *compare.refresh(chosen),
+            models.refresh(),
+            describe_state(services),
+            gr.Timer(active=is_downloading),
+        )
+
+    @raise_to_client
+    def start(event: gr.EventData) -> None:
+        start_download(services, event._data["name"])
+
+    @raise_to_client
+    def stop(event: gr.EventData) -> None:
+        stop_download(services, event._data["name"])
+
+    everything = [compare.models, compare.downloads, models.table, state, clock]
+    for panel in (compare.downloads, models.table):
+        panel.fetch(start, None, None, **_QUIET).then(refresh, compare.models, everything, **_QUIET)
+        panel.halt(stop, None, None, **_QUIET).then(refresh, compare.models, everything, **_QUIET)
+    clock.tick(refresh, compare.models, everything, **_QUIET)
+    app.load(refresh, compare.models, everything, **_QUIET)
+    for page in pages:
+        page.select(refresh, compare.models, everything, **_QUIET)
+    for changed in models.changed:
+        changed.then(refresh, compare.models, everything, **_QUIET)
+    for scored in compare.scored:
+        scored.then(lambda: describe_state(services), None, state, **_QUIET)
+
+
+def _chosen_tab(request: gr.Request) -> Any:
+    """Open the tab that the address names: `?tab=models`."""
+    chosen = request.query_params.get("tab")
+    return gr.Tabs(selected=chosen) if chosen in _TABS else gr.skip()
 
 
 def launch_options() -> dict[str, Any]:
@@ -46,7 +109,7 @@ def launch_options() -> dict[str, Any]:
     )
     return {
         "theme": theme,
-        "css_paths": [FOLDER / "style.css"],
+        "css_paths": [FOLDER / name for name in ("style.css", "forms.css", "result.css")],
         "footer_links": ["api", "settings"],
         "run_history": False,  # on by default: it would keep every pasted passage in the browser
         "enable_monitoring": False,  # public by default

@@ -4,7 +4,10 @@ import threading
 from dataclasses import dataclass, field
 from importlib import import_module
 
+from reranker_core.downloads import Downloads
+from reranker_core.local_models import LocalModels
 from reranker_core.pool import ModelPool
+from ui.runs import Runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,11 +16,17 @@ class Services:
 
     Attributes:
         pool: the models that are ready.
+        downloads: what is being fetched from the Hub.
+        local_models: folders and adapters of this machine that were added.
+        runs: the scorings under way, so that each visitor can stop his own.
         allow_folders: whether a visitor may name folders of this machine: on a local screen only.
         allow_download: whether a visitor may start a download.
     """
 
     pool: ModelPool = field(default_factory=ModelPool)
+    downloads: Downloads = field(default_factory=Downloads)
+    local_models: LocalModels = field(default_factory=LocalModels)
+    runs: Runs = field(default_factory=Runs)
     allow_folders: bool = False
     allow_download: bool = False
 

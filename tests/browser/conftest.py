@@ -14,44 +14,57 @@ from typing import Any
 import pytest
 from ask_one_score import wait_until_served
 
+from reranker_core.home import MODELS_FILE
+from reranker_core.local_models import LocalModels
+from tests.local_hub import LocalHub
+
 CHROMIUM = shutil.which("chromium")
 ROOT = Path(__file__).parents[2]
+CHECKPOINTS = ROOT / "tests" / "checkpoints"
 
 
 @dataclass
 class RunningApp:
-    """A served app, and what tried to leave the machine: addresses from the page, connections from the process."""
+    """A served app, and what tried to leave the machine: addresses from the page, connections from the process.
+
+    `hub` stands for the Hugging Face Hub: it has bge-reranker-large, in miniature.
+    """
 
     url: str
+    hub: LocalHub
     outgoing: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """Start `python app.py` behind a proxy that only notes who comes."""
-    with socket.socket() as free, socket.socket() as proxy:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+    home = tmp_path_factory.mktemp("home")
+    models = LocalModels(home / MODELS_FILE)
+    for folder in ("encoder", "layerwise", "llm"):
+        models.add(str(CHECKPOINTS / folder), name=f"tiny-{folder}")
+    with (
+        socket.socket() as proxy,
+        LocalHub({"BAAI/bge-reranker-large": CHECKPOINTS / "encoder"}) as hub,
+        (home / "app.log").open("w+") as log,
+    ):
         proxy.bind(("127.0.0.1", 0))
         proxy.listen()
-        running = RunningApp(f"http://127.0.0.1:{port}/")
+        port = _free_port()
+        running = RunningApp(f"http://127.0.0.1:{port}/", hub)
         threading.Thread(target=_note_connections, args=(proxy, running.outgoing), daemon=True).start()
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), address)
         environment = os.environ | proxies | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home / "hf"), "HF_HUB_CACHE": str(home / "hf" / "hub")}
         environment.pop("HF_HUB_OFFLINE")  # as a person starts it
-        log = (tmp_path_factory.mktemp("app") / "app.log").open("w+")
-        process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
+        command = [sys.executable, "app.py", "--port", str(port), "--home", str(home)]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             wait_until_served(running.url, 60)
             yield running
         finally:
             process.terminate()
             process.wait(20)
-            log.close()
 
 
 @pytest.fixture(scope="session")
@@ -86,10 +99,16 @@ def page(app: RunningApp, chromium: Any) -> Iterator[Any]:
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(app.url)
-    page.get_by_label("Query").wait_for()
+    page.get_by_label("Query", exact=True).wait_for()
     yield page
     context.close()
     assert errors == []
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _note_connections(listener: socket.socket, seen: list[str]) -> None:

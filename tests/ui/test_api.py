@@ -1,6 +1,7 @@
 """The public endpoints, asked by gradio's own client."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from reranker_core import load_reranker
+from ui.services import Services
 
 PASSAGES = ["hi", "The giant panda is a bear.", "大熊猫"]
 
@@ -62,14 +64,62 @@ def test_monitoring_and_run_history_are_off(app_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "passages", "model"),
-    [("q", "a text", "bm25"), (None, ["a"], "bm25"), ("q", {"a": 1}, "bm25"), ("q", ["a"], 5)],
+    ("changes", "sentence"),
+    [
+        ({1: "a text"}, "Send them so"),
+        ({0: None}, "Send them so"),
+        ({1: {"a": 1}}, "Send them so"),
+        ({2: 5}, "There is no model"),
+        ({3: "8"}, "cutoff_layers must be a list of whole numbers"),
+        ({3: [True]}, "cutoff_layers must be a list of whole numbers"),
+        ({5: "512"}, "max_length must be a whole number"),
+        ({7: 3}, "prompt must be a text"),
+        ({4: "yes"}, "normalize must be true or false"),
+    ],
 )
-def test_values_of_the_wrong_kind_get_a_sentence(app_url: str, query: Any, passages: Any, model: Any) -> None:
-    started = httpx.post(f"{app_url}gradio_api/call/score", json={"data": [query, passages, model, None, False]}).json()
+def test_values_of_the_wrong_kind_get_a_sentence(app_url: str, changes: dict[int, Any], sentence: str) -> None:
+    data = ["q", ["a"], "bm25", None, False, None, None, None, None, None]
+    for place, value in changes.items():
+        data[place] = value
+    started = httpx.post(f"{app_url}gradio_api/call/score", json={"data": data}).json()
     answer = httpx.get(f"{app_url}gradio_api/call/score/{started['event_id']}", timeout=20).text
     assert "event: error" in answer
-    assert "Send them so" in answer or "There is no model" in answer
+    assert sentence in answer
+
+
+@pytest.fixture
+def added(services: Services, checkpoints: Path) -> Iterator[None]:
+    """Two models of the person whose machine it is."""
+    services.local_models.add(str(checkpoints / "llm"), name="my-llm")
+    services.local_models.add(str(checkpoints / "layerwise"), name="my-layerwise")
+    yield
+    for name in ("my-llm", "my-layerwise"):
+        services.local_models.forget(name)
+
+
+@pytest.mark.usefixtures("added")
+def test_models_that_were_added_are_scored_by_their_name_with_every_option(client: Client, load: Any) -> None:
+    pairs = [("what is panda?", passage) for passage in PASSAGES]
+    options = {"max_length": 24, "query_max_length": 4, "prompt": "Is it?", "query_instruction": "Q: "}
+
+    answer = client.predict("what is panda?", PASSAGES, "my-llm", api_name="/score", **options)
+    assert answer["scores"][0] == pytest.approx(load("llm").compute_score(pairs, **options), abs=1e-5)
+    assert answer["model"] == "my-llm"
+
+    answer = client.predict("what is panda?", PASSAGES, "my-layerwise", cutoff_layers=[5, 2], api_name="/score")
+    assert answer["layers"] == [5, 2]
+    for column, expected in zip(
+        answer["scores"], load("layerwise").compute_score(pairs, cutoff_layers=[5, 2]), strict=True
+    ):
+        assert column == pytest.approx(expected, abs=1e-5)
+    ranked = client.predict("what is panda?", PASSAGES, "my-layerwise", 5, api_name="/rank")
+    assert ranked[0]["index"] == max(range(3), key=lambda index: answer["scores"][0][index])
+
+
+@pytest.mark.usefixtures("added")
+def test_a_model_is_told_nothing_that_it_does_not_understand(client: Client) -> None:
+    with pytest.raises(AppError, match="no prompt"):
+        client.predict("q", PASSAGES, "bm25", prompt="Is it?", api_name="/score")
 
 
 def test_the_sigmoid_is_refused_for_bm25(client: Client) -> None:

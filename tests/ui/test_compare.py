@@ -5,55 +5,78 @@ from typing import Any
 
 import pytest
 
-from reranker_core.errors import InputError, ModelNotFoundError, UnsupportedModelError
+from reranker_core.errors import InputError, ModelNotFoundError, RerankerError
+from ui.comparison import RAW, SIGMOID
 from ui.errors import keep_on_failure
-from ui.formatting import ONE_PER_LINE
+from ui.passages import JSON_STRINGS, ONE_PER_LINE
+from ui.runs import StoppedError
 from ui.services import Services
-from ui.tabs.compare import LOCAL_FOLDER, RAW, SIGMOID, compare, describe_choice
+from ui.tabs.compare.handlers import advise, compare, fill_form, model_choices, offer_layers, read_form
 
 PANDA = (
     "what is panda?",
     "hi\nThe giant panda (Ailuropoda melanoleuca), sometimes called a panda bear or simply panda, is a bear.",
 )
 
+FIELDS = {
+    "query": PANDA[0],
+    "pasted": PANDA[1],
+    "separated": ONE_PER_LINE,
+    "models": ["bm25"],
+    "layers": [],
+    "all_layers": False,
+    "scale": RAW,
+    "max_length": "",
+    "query_max_length": "",
+    "prompt": "",
+    "query_instruction": "",
+    "passage_instruction": "",
+}
 
-def run(services: Services, **changes: Any) -> dict[str, Any]:
-    given = {
-        "query": PANDA[0],
-        "pasted": PANDA[1],
-        "separated": ONE_PER_LINE,
-        "model": "bm25",
-        "folder": "",
-        "layers": [],
-        "scale": RAW,
-        "download": False,
-    }
-    return compare(services, **(given | changes))
+
+@pytest.fixture(scope="module")
+def local(checkpoints: Path) -> Services:
+    """Services of a person's own machine with two models added."""
+    services = Services(allow_folders=True, allow_download=True)
+    services.local_models.add(str(checkpoints / "encoder"), name="my-encoder")
+    services.local_models.add(str(checkpoints / "layerwise"), name="my-layerwise")
+    return services
+
+
+def run(services: Services, visit: str = "a visit", **changes: Any) -> tuple[dict[str, Any], str]:
+    return compare(services, FIELDS | changes, visit=visit)
 
 
 def test_bm25_ranks_the_passage_that_shares_words_first(services: Services) -> None:
-    (column,) = run(services)["columns"]
-    assert column["title"] == "BM25"
-    assert column["ranks"] == [2, 1]
+    value, problem = run(services)
+    assert [column["title"] for column in value["columns"]] == ["BM25"]
+    assert value["columns"][0]["ranks"] == [2, 1]
+    assert problem == ""
 
 
-def test_sigmoid_leaves_bm25_raw_and_says_so(services: Services) -> None:
-    assert run(services, scale=SIGMOID)["columns"] == run(services)["columns"]
-    assert run(services, scale=SIGMOID)["summary"].endswith("raw scores")
+def test_several_models_and_layers_stand_side_by_side_in_the_order_chosen(local: Services, load: Any) -> None:
+    value, _ = run(local, models=["bm25", "my-layerwise", "my-encoder"], layers=[8, 3, 5])
 
-
-def test_a_local_folder_scores_at_every_layer_that_is_chosen(services: Services, checkpoints: Path, load: Any) -> None:
-    shown = run(services, model=LOCAL_FOLDER, folder=str(checkpoints / "layerwise"), layers=[5, 2])
-
-    expected = load("layerwise").compute_score([(PANDA[0], text) for text in PANDA[1].split("\n")], cutoff_layers=[2, 5])
-    assert [column["title"] for column in shown["columns"]] == ["layerwise · 2", "layerwise · 5"]
-    for column, values in zip(shown["columns"], expected, strict=True):
+    titles = ["BM25", "my-layerwise · 3", "my-layerwise · 5", "my-layerwise · 8", "my-encoder"]
+    assert [column["title"] for column in value["columns"]] == titles
+    pairs = [(PANDA[0], passage) for passage in PANDA[1].split("\n")]
+    layerwise = load("layerwise").compute_score(pairs, cutoff_layers=[3, 5, 8])
+    for column, values in zip(value["columns"][1:4], layerwise, strict=True):
         assert column["scores"] == pytest.approx(values, abs=1e-5)
+    assert value["columns"][4]["scores"] == pytest.approx(load("encoder").compute_score(pairs), abs=1e-5)
 
 
-def test_sigmoid_applies_to_logits(services: Services, checkpoints: Path) -> None:
-    shown = run(services, model=LOCAL_FOLDER, folder=str(checkpoints / "encoder"), scale=SIGMOID)
-    assert all(0 < score < 1 for score in shown["columns"][0]["scores"])
+def test_all_layers_are_for_the_picture_and_the_chosen_ones_for_the_table(local: Services) -> None:
+    value, _ = run(local, models=["my-layerwise"], layers=[5], all_layers=True)
+    assert [column["layer"] for column in value["columns"]] == [5]
+    assert value["layers"][0]["layers"] == list(range(2, 9))
+
+
+def test_sigmoid_applies_to_logits_and_leaves_bm25_raw(local: Services) -> None:
+    raw, _ = run(local, models=["bm25", "my-encoder"])
+    value, _ = run(local, models=["bm25", "my-encoder"], scale=SIGMOID)
+    assert value["columns"][0] == raw["columns"][0]
+    assert all(0 < score < 1 for score in value["columns"][1]["scores"])
 
 
 @pytest.mark.parametrize(
@@ -61,45 +84,44 @@ def test_sigmoid_applies_to_logits(services: Services, checkpoints: Path) -> Non
     [
         ({"query": "  "}, "The query is empty"),
         ({"pasted": "\n \n"}, "no passage to score"),
-        ({"model": "bge-reranker-v9"}, "no model"),
-        ({"model": LOCAL_FOLDER, "folder": "/no/such/folder"}, "is no folder on this machine"),
-        ({"model": LOCAL_FOLDER, "folder": ""}, "is no folder on this machine"),
+        ({"models": []}, "No model is chosen"),
+        ({"models": ["bge-reranker-v9"]}, "no model"),
         ({"pasted": "half \ud83d of a pair"}, "surrogate"),
+        ({"pasted": "x\n" * 1001}, "up to 1,000 passages, got 1,001"),
+        ({"pasted": "no string", "separated": JSON_STRINGS}, "Line 1 of the passages is no JSON string"),
+        ({"max_length": "0"}, "max_length must be a whole number"),
+        ({"query_max_length": "12.5"}, "query_max_length must be a whole number"),
+        ({"max_length": "²"}, "max_length must be a whole number"),
+        ({"models": ["my-layerwise"], "layers": [40]}, "2 to 8, and none of them is chosen"),
+        ({"models": ["my-encoder"], "max_length": "5000"}, "my-encoder reads at most"),
     ],
 )
-def test_inputs_that_cannot_be_used_get_a_sentence(services: Services, changes: dict[str, Any], sentence: str) -> None:
+def test_inputs_that_cannot_be_used_get_a_sentence(local: Services, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        run(services, **changes)
-
-
-def test_layers_that_the_chosen_model_lacks_are_left_out(services: Services, checkpoints: Path) -> None:
-    encoder = run(services, model=LOCAL_FOLDER, folder=f'"{checkpoints / "encoder"}" ', layers=[8])
-    layerwise = run(services, model=LOCAL_FOLDER, folder=str(checkpoints / "layerwise"), layers=[5, "8", 40])
-    assert [column["title"] for column in encoder["columns"]] == ["encoder"]
-    assert [column["title"] for column in layerwise["columns"]] == ["layerwise · 5", "layerwise · 8"]
-    with pytest.raises(InputError, match="2 to 8"):
-        run(services, model=LOCAL_FOLDER, folder=str(checkpoints / "layerwise"), layers=[40])
-
-
-def test_a_hosted_app_downloads_nothing_unless_it_was_told_to() -> None:
-    with pytest.raises(ModelNotFoundError, match=r"^v2-m3 is not ready on this server\. Choose another model\.$"):
-        run(Services(), model="bge-reranker-v2-m3", download=True)
-    assert describe_choice(Services(), "bge-reranker-v2-m3", "")[2]["visible"] is False
+        run(local, **changes)
 
 
 def test_a_published_model_that_is_not_here_says_how_to_get_it(services: Services) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"2\.3 GB.*not on this machine.*Download it first"):
-        run(services, model="bge-reranker-v2-m3")
+    with pytest.raises(ModelNotFoundError, match=r"v2-m3 is not on this machine\. Download it \(2\.3 GB\) first"):
+        run(services, models=["bm25", "bge-reranker-v2-m3"])
 
 
-def test_a_folder_that_is_no_reranker_is_refused_with_the_reason(services: Services, tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedModelError, match=r"has no config\.json"):
-        run(services, model=LOCAL_FOLDER, folder=str(tmp_path))
+def test_a_hosted_app_offers_no_download() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"^v2-m3 is not ready on this server\. Choose another model\.$"):
+        run(Services(), models=["bge-reranker-v2-m3"])
 
 
-def test_folders_are_refused_where_the_app_is_hosted(checkpoints: Path) -> None:
-    with pytest.raises(InputError, match="own machine"):
-        run(Services(allow_folders=False), model=LOCAL_FOLDER, folder=str(checkpoints / "encoder"))
+def test_a_folder_that_has_gone_says_so(checkpoints: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for file in (checkpoints / "encoder").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    services = Services(allow_folders=True)
+    services.local_models.add(str(folder), name="short-lived")
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(RerankerError, match="short-lived cannot be used"):
+        run(services, models=["short-lived"])
+    assert ("short-lived · cannot be used", "short-lived") in model_choices(services)
 
 
 def test_a_failure_keeps_the_result_and_becomes_a_sentence(services: Services) -> None:
@@ -119,22 +141,66 @@ def test_what_nobody_foresaw_becomes_a_sentence_without_its_text(caplog: pytest.
     assert "secret details" in caplog.text
 
 
-def test_choosing_a_layerwise_model_offers_its_layers(services: Services) -> None:
-    _, layers, consent, advice = describe_choice(services, "bge-reranker-v2-minicpm-layerwise", "")
-    assert layers["visible"] is True
-    assert layers["choices"] == list(range(8, 41))
-    assert layers["value"] == [40]
-    assert consent["visible"] is True
-    assert "10.9 GB" in consent["label"]
-    assert "Chinese" in advice
+def test_a_run_that_was_stopped_raises_and_leaves_room_for_the_next(local: Services) -> None:
+    def stop_at_once(words: str, fraction: float | None) -> None:
+        local.runs.stop("a visit")
+        local.runs._by_visit["a visit"].check()
+
+    with pytest.raises(StoppedError, match="The result before stays"):
+        compare(local, FIELDS | {"models": ["bm25", "my-encoder"]}, visit="a visit", on_stage=stop_at_once)
+    assert run(local, models=["bm25", "my-encoder"])[1] == ""
 
 
-def test_choosing_a_folder_reads_its_layers(services: Services, checkpoints: Path) -> None:
-    _, layers, consent, _ = describe_choice(services, LOCAL_FOLDER, str(checkpoints / "layerwise"))
-    assert layers["choices"] == list(range(2, 9))
-    assert consent["visible"] is False
+def test_the_picker_offers_the_layers_of_what_is_chosen_and_says_what_they_cost(local: Services) -> None:
+    published = offer_layers(local, ["bm25", "bge-reranker-v2-minicpm-layerwise"], [28])
+    assert published.layers == tuple(range(8, 41))
+    assert published.chosen == (28,)
+    assert "up to layer 28 of 40: 70% of the work" in published.cost
+    assert "5 times the work of layer 8" in published.all_label
+
+    mine = offer_layers(local, ["my-layerwise"], [28, 3])
+    assert mine.layers == tuple(range(2, 9))
+    assert mine.chosen == (3,)
+    assert offer_layers(local, ["bm25", "my-encoder", "forgotten"], [3]).layers == ()
 
 
-def test_choosing_bm25_asks_for_nothing(services: Services) -> None:
-    folder, layers, consent, _ = describe_choice(services, "bm25", "")
-    assert (folder["visible"], layers["visible"], consent["visible"]) == (False, False, False)
+def test_the_advice_speaks_of_every_model_that_is_chosen(services: Services) -> None:
+    advice = advise(services, ["bm25", "bge-reranker-v2-minicpm-layerwise", "forgotten"])
+    assert advice.startswith("**BM25**")
+    assert "worse than no reranking in Arabic" in advice
+
+
+def test_the_list_of_models_says_what_a_missing_one_weighs(services: Services) -> None:
+    labels = {name: label for label, name in model_choices(services)}
+    assert labels["bm25"] == "BM25"
+    assert labels["bge-reranker-v2-gemma"] == "v2-gemma · 10 GB"
+
+
+def test_a_comparison_comes_back_onto_the_form_as_it_was(local: Services) -> None:
+    fields = FIELDS | {
+        "pasted": '"two\\n\\nlines"\n"one"',
+        "separated": JSON_STRINGS,
+        "models": ["my-layerwise", "bm25"],
+        "layers": [3, 8],
+        "all_layers": True,
+        "scale": SIGMOID,
+        "max_length": "64",
+        "prompt": "Is it?",
+    }
+    comparison = read_form(fields)
+    again, note = fill_form(local, comparison.to_json())
+    assert read_form(again) == comparison
+    assert note == ""
+
+
+def test_a_link_with_a_model_that_is_not_known_here_opens_without_it_and_says_so(services: Services) -> None:
+    content = {"query": "q", "passages": ["p"], "models": ["somebody's", "bm25"]}
+    fields, note = fill_form(services, content)
+    assert fields["models"] == ["bm25"]
+    assert note == "Not known here and left out: somebody's."
+
+
+@pytest.mark.parametrize("content", [None, [], "text", {}, {"query": "q"}, {"query": 1, "passages": [], "models": []}])
+def test_a_link_that_holds_something_else_is_refused(services: Services, content: Any) -> None:
+    with pytest.raises(InputError):
+        fill_form(services, content)
