@@ -46,10 +46,10 @@ def measure(browser: Any) -> tuple[float, float, float]:
         served = time.perf_counter() - start
         page = browser.new_page()
         page.goto(url)
-        page.get_by_label("Query").wait_for()
+        page.get_by_label("Query", exact=True).wait_for()
         painted = time.perf_counter() - start
-        page.get_by_label("Query").fill("which animal eats bamboo stems?")
-        page.get_by_label("Query").press("Control+Enter")
+        page.get_by_label("Query", exact=True).fill("which animal eats bamboo stems?")
+        page.get_by_label("Query", exact=True).press("Control+Enter")
         page.locator(".rw-lead q", has_text="which animal").wait_for()
         scored = time.perf_counter() - start
         page.close()

@@ -147,7 +147,7 @@ class Transfer:
         pointer, blob = snapshot / file.name, self._blob(file)
         for folder in (pointer.parent, blob.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        with self._sole_writer(file):
+        with self._sole_writer(snapshot, file):
             if _size(blob) != file.size and _size(pointer) != file.size:
                 self._complete(snapshot.name, file)
             if _size(pointer) != file.size:  # else whoever had the lock has done it, and may be reading
@@ -156,7 +156,7 @@ class Transfer:
         self._tick()
 
     @contextmanager
-    def _sole_writer(self, file: RemoteFile) -> Iterator[None]:
+    def _sole_writer(self, snapshot: Path, file: RemoteFile) -> Iterator[None]:
         """Hold the lock that huggingface_hub takes for the same file; while another has it, show what comes there."""
         from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # public, but not in __all__
 
@@ -168,7 +168,7 @@ class Transfer:
                     stack.enter_context(WeakFileLock(lock, timeout=MOMENT))
                     break
                 except TimeoutError:
-                    self._here[file.name] = _size(self._part(file)) or 0
+                    self._here[file.name] = self._bytes_here(snapshot, file)
                     self._tick()
             yield
 

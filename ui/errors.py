@@ -8,6 +8,7 @@ from typing import Any, ParamSpec
 import gradio as gr
 
 from reranker_core.errors import RerankerError
+from ui.runs import ReplacedError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ def keep_on_failure(handler: Callable[P, Any]) -> Callable[P, Any]:
     def guarded(*values: P.args, **named: P.kwargs) -> Any:
         try:
             return handler(*values, **named)
+        except ReplacedError:
+            return gr.skip(), gr.skip()  # what replaced it speaks
         except Exception as failure:
             return gr.skip(), say_failure(failure)
 

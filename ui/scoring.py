@@ -9,7 +9,7 @@ from reranker_core.scores import Scores
 from ui.choices import Choice, find_choice
 from ui.comparison import SIGMOID, Comparison
 from ui.errors import say_failure
-from ui.runs import StoppedError
+from ui.runs import ReplacedError, StoppedError
 from ui.services import Services
 
 # Called as (what is done now, share of this model that is done or None); what it raises stops the run.
@@ -61,6 +61,7 @@ def score_comparison(
 
     Raises:
         RerankerError: a model cannot be used, or none with weights finished; says why.
+        ReplacedError: another run of the same visit has taken the place of this one.
     """
     choices = [find_choice(services, name) for name in comparison.models]
     if len({choice.name for choice in choices}) < len(choices):
@@ -72,6 +73,8 @@ def score_comparison(
         place = f"{step.choice.title} ({number} of {len(steps)})" if len(steps) > 1 else step.choice.title
         try:
             results.append(_score_step(services, comparison, step, place=place, on_stage=on_stage))
+        except ReplacedError:
+            raise
         except StoppedError:
             if not _has_weights(results):
                 raise StoppedError("Stopped. The result before stays.") from None

@@ -14,7 +14,7 @@ from reranker_core.errors import InputError
 from reranker_core.loading import estimate_memory
 from reranker_core.memory import default_budget
 from reranker_core.pool import ModelPool, ResidentModel
-from tests.core.visitors import WAIT, Loader, holder, make, names_in, sized_pool, waiter
+from tests.core.visitors import WAIT, Loader, holder, make, names_in, never_hangs, sized_pool, waiter
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,6 +100,7 @@ def test_a_model_whose_borrower_still_waits_for_the_device_is_in_use() -> None:
     assert loader.names == ["a:10", "b:10", "c:10"]
 
 
+@never_hangs
 def test_a_model_that_could_never_fit_is_refused_and_costs_the_others_nothing() -> None:
     pool, loader = sized_pool(2_000_000_000)
     use(pool, "a:1000")
@@ -112,6 +113,7 @@ def test_a_model_that_could_never_fit_is_refused_and_costs_the_others_nothing() 
     assert names_in(pool) == loader.names == ["a:1000"]
 
 
+@never_hangs
 def test_fewer_layers_fit_where_all_do_not_and_asking_for_all_costs_nothing() -> None:
     pool, loader = sized_pool(50)
     use(pool, "deep", max_layer=4)
@@ -127,6 +129,7 @@ def test_a_model_of_unknown_size_makes_room_after_its_load() -> None:
     assert names_in(pool) == ["b:10", "c:20"]
 
 
+@never_hangs
 def test_a_model_of_unknown_size_that_could_never_fit_leaves_again_and_is_refused() -> None:
     pool, loader = sized_pool(30, is_known=False)
     use(pool, "a:10")

@@ -194,11 +194,11 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
     return [results[number] for number in range(count)]
 
 
-def never_hangs(test: Callable[[], None]) -> Callable[[], None]:
+def never_hangs(test: Callable[..., None]) -> Callable[..., None]:
     """Run a test in a thread, so that it fails where it would wait for ever."""
 
     @wraps(test)
-    def run() -> None:
-        in_threads(1, lambda _: test())
+    def run(**given: Any) -> None:
+        in_threads(1, lambda _: test(**given))
 
     return run

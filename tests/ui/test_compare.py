@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from reranker_core.errors import InputError, ModelNotFoundError, RerankerError
 from ui.comparison import RAW, SIGMOID
 from ui.errors import keep_on_failure
 from ui.passages import JSON_STRINGS, ONE_PER_LINE
-from ui.runs import StoppedError
+from ui.runs import ReplacedError, StoppedError
 from ui.services import Services
 from ui.tabs.compare.handlers import advise, compare, fill_form, model_choices, offer_layers, read_form
 
@@ -204,3 +205,29 @@ def test_a_link_with_a_model_that_is_not_known_here_opens_without_it_and_says_so
 def test_a_link_that_holds_something_else_is_refused(services: Services, content: Any) -> None:
     with pytest.raises(InputError):
         fill_form(services, content)
+
+
+def test_a_newer_run_of_the_same_visit_takes_the_place_of_the_older_which_says_nothing(local: Services) -> None:
+    newer: list[Any] = []
+
+    def score_again(words: str, fraction: float | None) -> None:
+        if not newer:
+            newer.append(None)
+            newer[0] = run(local, query="the newer one")
+
+    answer = keep_on_failure(compare)(local, FIELDS | {"models": ["my-encoder"]}, visit="a visit", on_stage=score_again)
+    assert answer == (gr.skip(), gr.skip())
+    assert newer[0][0]["query"] == "the newer one"
+
+
+def test_a_run_that_is_replaced_after_its_last_stage_does_not_overwrite_the_newer_result(local: Services) -> None:
+    seen: list[str] = []
+
+    def replace_at_the_end(words: str, fraction: float | None) -> None:
+        seen.append(words)
+        if fraction == 1:
+            local.runs.begin("a visit")
+
+    with pytest.raises(ReplacedError):
+        compare(local, FIELDS, visit="a visit", on_stage=replace_at_the_end)
+    assert seen

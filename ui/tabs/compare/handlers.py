@@ -9,6 +9,7 @@ from ui.choices import Choice, find_choice, list_choices
 from ui.comparison import Comparison
 from ui.formatting import describe_comparison
 from ui.passages import ONE_PER_LINE, join_passages, split_passages
+from ui.runs import ReplacedError
 from ui.scoring import OnStage, score_comparison
 from ui.services import Services
 
@@ -73,6 +74,7 @@ def compare(
 
     Raises:
         RerankerError: nothing could be scored; says why.
+        ReplacedError: another run of the same visit has taken the place of this one.
     """
     comparison = read_form(fields)
     run = services.runs.begin(visit)
@@ -84,9 +86,12 @@ def compare(
 
     try:
         results, problem = score_comparison(services, comparison, on_stage=on_stage_unless_stopped)
+        value = describe_comparison(comparison, results)
     finally:
-        services.runs.end(visit, run)
-    return describe_comparison(comparison, results), problem
+        is_latest = services.runs.end(visit, run)
+    if not is_latest:
+        raise ReplacedError("Replaced by another run.")
+    return value, problem
 
 
 def model_choices(services: Services) -> list[tuple[str, str]]:

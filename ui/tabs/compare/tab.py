@@ -163,6 +163,7 @@ def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
         "concurrency_limit": _SCORINGS_AT_ONCE,
         "concurrency_id": "score",
         "show_progress_on": message,
+        "trigger_mode": "multiple",  # the latest run counts: it replaces the one before, which is stopped
     }
     inputs, outputs = set(form.values()), [result, message]
     scored = [button.click(on_score, inputs, outputs, **_PRIVATE, **scoring)]
