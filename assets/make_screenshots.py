@@ -33,7 +33,7 @@ def main() -> None:
             page.screenshot(path=FOLDER / f"{name}.png", full_page=width < 640)
         page = browser.new_page(viewport={"width": 1280, "height": 1100}, locale="en-US")
         page.goto(f"{url}?tab=models")
-        page.get_by_role("button", name="Download: v2-m3").wait_for()
+        page.get_by_role("button", name="Download 2.3 GB: v2-m3").wait_for()
         page.screenshot(path=FOLDER / "models.png")
         browser.close()
     app.close()

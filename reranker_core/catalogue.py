@@ -50,6 +50,11 @@ class ModelInfo:
             return "BM25"
         return self.name.removeprefix("bge-reranker-") if self.repo_id else self.name
 
+    @property
+    def short_title(self) -> str:
+        """The name for the head of a column."""
+        return self.title.removesuffix("-layerwise") if self.repo_id else self.title
+
 
 _LIGHTWEIGHT = "Lightweight reranker model, easy to deploy, with fast inference."
 
@@ -147,14 +152,19 @@ MODELS: tuple[ModelInfo, ...] = (
 
 
 def find_model(name: str) -> ModelInfo | None:
-    """Look a model up by its short name, its Hub name, or its title; `None` if the catalogue does not know it.
+    """Look a model up by its short name, its Hub name, or a title; `None` if the catalogue does not know it.
 
     >>> find_model("v2-m3").repo_id
     'BAAI/bge-reranker-v2-m3'
     """
     folded = name.casefold()
     for model in MODELS:
-        if folded and folded in (model.name, model.repo_id.casefold(), model.title.casefold()):
+        if folded and folded in {
+            model.name,
+            model.repo_id.casefold(),
+            model.title.casefold(),
+            model.short_title.casefold(),
+        }:
             return model
     return None
 

@@ -34,6 +34,11 @@ class DownloadState:
     message: str
     bytes_per_second: float | None
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it is under way."""
+        return self.status in _ACTIVE
+
 
 class Speed:
     """Bytes per second over the last seconds; the clock is the caller's."""

@@ -209,7 +209,13 @@ class DecoderInputs(_JoinedInputs):
             InputError: the lengths are out of range.
         """
         query = _check_lengths(max_length, query_max_length, context=self.context)
-        return TokenBudget(query=query, passage=max_length, pair=max_length + len(self._end(prompt)))
+        end = len(self._end(prompt))
+        if prompt is not None and max_length + end > self.context and end > len(self._end(None)):
+            raise InputError(
+                f"The prompt has {end:,} tokens, which come on top of max_length {max_length:,}; the model reads "
+                f"{self.context:,}. Shorten the prompt, or lower max_length."
+            )
+        return TokenBudget(query=query, passage=max_length, pair=max_length + end)
 
     def _end(self, prompt: str | None) -> list[int]:
         return self._separator + self._tokenizer.encode([DEFAULT_PROMPT if prompt is None else prompt])[0]
@@ -225,7 +231,7 @@ class DecoderInputs(_JoinedInputs):
 def _check_lengths(max_length: int, query_max_length: int | None, *, context: int) -> int:
     if not 1 <= max_length <= context:
         raise InputError(f"max_length must be from 1 to {context}, the tokens this model can read, got {max_length}.")
-    query = max_length * 3 // 4 if query_max_length is None else query_max_length
+    query = max(1, max_length * 3 // 4) if query_max_length is None else query_max_length
     if not 1 <= query <= max_length:
         raise InputError(f"query_max_length must be from 1 to max_length ({max_length}), got {query}.")
     return query

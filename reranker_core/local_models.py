@@ -175,7 +175,7 @@ def _insert(models: _Models, *, base: str, adapter: str | None, name: str | None
     for model in models:
         if (model.base, _same_adapter(model.adapter)) == (base, _same_adapter(adapter)):
             raise InputError(f"{adapter or base} is there already, as {model.name}. Use that, or forget it first.")
-    published = {_key(text) for info in MODELS for text in (info.name, info.repo_id, info.title) if text}
+    published = {_key(text) for info in MODELS for text in (info.name, info.repo_id, info.title, info.short_title) if text}
     taken = {_key(model.name) for model in models}
     if name is None:
         chosen = _make_name(Path(adapter or base), taken=published | taken)

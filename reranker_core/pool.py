@@ -195,7 +195,13 @@ class ModelPool:
                     self._measure(request)
                 else:
                     reranker = self._load_into_place(request, load, on_wait)
-                    residents.free(request)
+                    try:
+                        residents.free(request)
+                    except BaseException:
+                        if reranker is not None:
+                            with residents.changed:
+                                residents.unpin(request)
+                        raise
                     if reranker is not None:
                         return reranker
                 residents.check_size(request)

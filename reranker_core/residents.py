@@ -74,7 +74,7 @@ class Request:
 class Residents:
     """The models in memory under a budget. Hold `changed` for every method but `free`, `check_size` and `budget`.
 
-    What is called `try_to_…` changes nothing unless it succeeds.
+    What is called `try_to_…` takes no model and no memory unless it succeeds; it may join or leave the line.
 
     Attributes:
         changed: guards everything here, and is notified of every change.

@@ -96,6 +96,7 @@ def build_api(services: Services) -> None:
             for choice in list_choices(services)
         ]
 
-    gr.api(score, api_name="score", concurrency_id="score")
-    gr.api(rank, api_name="rank", concurrency_id="score")
+    # A place of their own: gradio takes the lowest limit of all that share an id, and the screen must not wait for it.
+    gr.api(score, api_name="score", concurrency_id="api", concurrency_limit=8)
+    gr.api(rank, api_name="rank", concurrency_id="api", concurrency_limit=8)
     gr.api(models, api_name="models", concurrency_limit=None)

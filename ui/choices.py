@@ -1,5 +1,6 @@
 """The models that a visitor can choose: the catalogue and what was added, each with what choosing it takes."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from reranker_core.catalogue import MODELS, ModelInfo, find_model
@@ -40,7 +41,7 @@ class Choice:
     @property
     def short_title(self) -> str:
         """The name for the head of a column."""
-        return self.title.removesuffix("-layerwise") if self.info.repo_id else self.title
+        return self.info.short_title
 
     @property
     def layers(self) -> range | None:
@@ -68,8 +69,9 @@ def find_choice(services: Services, name: object) -> Choice:
     if isinstance(name, str):
         if info := find_model(name):
             return _of_catalogue(info)
-        if local := services.local_models.find(name):
-            return _of_local(services, local)
+        with suppress(RerankerError):  # a list that cannot be read: explain_missing says it where it may be said
+            if local := services.local_models.find(name):
+                return _of_local(services, local)
     names = [info.name for info in MODELS] + [local.name for local in _list_local(services)[0]]
     raise InputError(f'There is no model "{name!s:.80}". Choose one of {", ".join(names)}.')
 

@@ -11,6 +11,9 @@ from reranker_core.reranker import check_text
 # More rows than a person reads and a page draws at once; the command line has no such limit.
 MOST_PASSAGES = 1000
 
+# Enough for 1,000 long passages; beyond it a page and its scripts become slow.
+MOST_CHARACTERS = 5_000_000
+
 RAW, SIGMOID = "raw", "sigmoid"
 
 
@@ -59,6 +62,12 @@ class Comparison:
             raise InputError(
                 f"The screen compares up to {MOST_PASSAGES:,} passages, got {len(self.passages):,}. Take fewer, or use "
                 "`python -m reranker_core rank`, which has no limit."
+            )
+        characters = sum(map(len, self.passages))
+        if characters > MOST_CHARACTERS:
+            raise InputError(
+                f"The screen compares up to {MOST_CHARACTERS:,} characters, got {characters:,}. Take fewer or shorter "
+                "passages, or use `python -m reranker_core rank`, which has no limit."
             )
         if not self.models:
             raise InputError("No model is chosen. Choose at least one; BM25 needs no weights.")

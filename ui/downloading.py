@@ -7,6 +7,7 @@ from reranker_core.catalogue import find_model
 from reranker_core.errors import InputError
 from reranker_core.hub import find_in_cache
 from ui.choices import find_choice
+from ui.hosting import hide_places
 from ui.services import Services
 
 
@@ -31,13 +32,13 @@ def describe_download(services: Services, name: str) -> dict[str, Any] | None:
     if info is None or not info.repo_id:
         return None
     state = services.downloads.state(info.repo_id)
-    is_active = state is not None and state.status in ("starting", "running", "stopping")
+    is_active = state is not None and state.is_active
     if not is_active and find_in_cache(info.repo_id) is not None:
         return None
     if state is None or state.status == "completed":  # completed and gone since
         status, done, total, rate, message = "absent", 0, None, None, ""
     else:
-        status, message = state.status, state.message
+        status, message = state.status, hide_places(services, state.message)
         done, total, rate = state.done_bytes, state.total_bytes, state.bytes_per_second
     if not services.allow_download and not is_active:
         status = "forbidden"

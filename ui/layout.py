@@ -9,7 +9,7 @@ from ui.assets import FOLDER
 from ui.downloading import start_download, stop_download
 from ui.errors import raise_to_client
 from ui.machine import describe_state
-from ui.panels import status_line
+from ui.panels import named_model, status_line
 from ui.services import Services
 from ui.tabs.compare import CompareTab, build_compare_tab
 from ui.tabs.models import ModelsTab, build_models_tab
@@ -20,7 +20,7 @@ _HEADER = f"""<header class="rw-header"><h1>{TITLE}</h1>
 <p>Which passage answers the query? Compare BM25 and the BGE rerankers, layer by layer.</p></header>"""
 
 _TABS = ("compare", "models")
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
 def build_app(services: Services) -> gr.Blocks:
@@ -38,7 +38,7 @@ def build_app(services: Services) -> gr.Blocks:
         _connect(services, app, state, compare, models, [compare_page, models_page])
         app.load(_chosen_tab, None, tabs, **_QUIET)
         build_api(services)
-    app.queue(max_size=64)
+    app.queue(max_size=500)
     return app
 
 
@@ -64,11 +64,11 @@ def _connect(
 
     @raise_to_client
     def start(event: gr.EventData) -> None:
-        start_download(services, event._data["name"])
+        start_download(services, named_model(event))
 
     @raise_to_client
     def stop(event: gr.EventData) -> None:
-        stop_download(services, event._data["name"])
+        stop_download(services, named_model(event))
 
     everything = [compare.models, compare.downloads, models.table, state, clock]
     for panel in (compare.downloads, models.table):
@@ -116,5 +116,6 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": 200,
         "max_file_size": "20mb",
+        "max_threads": 80,  # more than may wait for a device at once, so that the rest of the page still answers
         "share": False,
     }

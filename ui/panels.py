@@ -4,7 +4,20 @@ from typing import Any
 
 import gradio as gr
 
+from reranker_core.errors import InputError
 from ui.assets import read_text
+
+
+def named_model(event: gr.EventData) -> str:
+    """Take the name of a model from an event of the panels here.
+
+    Raises:
+        InputError: there is none; the event did not come from our page.
+    """
+    name = event._data.get("name") if isinstance(event._data, dict) else None
+    if not isinstance(name, str):
+        raise InputError("The page must name a model. Reload it.")
+    return name
 
 
 def download_panel(value: dict[str, Any] | None = None) -> gr.HTML:

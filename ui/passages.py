@@ -115,7 +115,8 @@ def read_passages_file(path: str | Path, name: str | None = None) -> ReadFile:
     if ending == ".txt":
         rows: list[_Row] = [(name, line) for line in split_passages(text)]
     elif ending == ".json":
-        rows = [(name, _read_json(text, name))]
+        content = _read_json(text, name)
+        rows = [(name, row) for row in content] if isinstance(content, list) else [(name, content)]
     elif ending == ".jsonl":
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         places = [(f"{name}:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -1,14 +1,16 @@
 """From a comparison to scores: everything is checked first, then one model after the other scores all passages."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reranker_core.errors import InputError, ModelNotFoundError, RerankerError, UnsupportedModelError
+from reranker_core.errors import InputError, ModelNotFoundError, RerankerError, ScoringError, UnsupportedModelError
 from reranker_core.scores import Scores
 from ui.choices import Choice, find_choice
-from ui.comparison import SIGMOID, Comparison
+from ui.comparison import MOST_CHARACTERS, MOST_PASSAGES, SIGMOID, Comparison
 from ui.errors import say_failure
+from ui.hosting import hiding_places
 from ui.runs import ReplacedError, StoppedError
 from ui.services import Services
 
@@ -81,7 +83,7 @@ def score_comparison(
             left = ", ".join(step.choice.title for step in steps[number - 1 :])
             problems.append(f"Stopped before the end, without {left}.")
             break
-        except Exception as failure:  # whatever it is, it must not take the models that finished with it
+        except Exception as failure:  # an edge too: whatever it is, it must not take the models that finished with it
             if len(steps) == 1:
                 raise
             problems.append(f"{step.choice.title}: {say_failure(failure)}")
@@ -114,12 +116,60 @@ def score_passages(services: Services, query: str, passages: list[str], *, model
     if not passages:
         raise InputError("There is no passage to score. Send at least one.")
     _check_options(options)
+    if not services.allow_folders:
+        _check_amount(query, passages)
     choice = find_choice(services, model)
-    _check_ready(services, choice)
+    check_ready(services, choice)
     layers = options.get("cutoff_layers")
-    deepest = max(layers) if layers else None
-    with services.pool.borrow(choice.base, adapter=choice.adapter, max_layer=deepest) as reranker:
-        return reranker.score([(query, passage) for passage in passages], **options)
+    _check_layers(choice, layers)
+    guard = _Deadline(services)
+    with (
+        hiding_places(services),
+        services.pool.borrow(
+            choice.base,
+            adapter=choice.adapter,
+            max_layer=max(layers) if layers else None,
+            on_wait=lambda stage, fraction: guard.check(),
+        ) as reranker,
+    ):
+        pairs = [(query, passage) for passage in passages]
+        return reranker.score(pairs, on_progress=lambda done, total: guard.check(), **options)
+
+
+class _Deadline:
+    """Ends a call that nobody can stop: where the app is hosted, its client may be long gone."""
+
+    SECONDS = 300.0
+
+    def __init__(self, services: Services) -> None:
+        self._end = None if services.allow_folders else time.monotonic() + self.SECONDS
+
+    def check(self) -> None:
+        if self._end is not None and time.monotonic() > self._end:
+            raise ScoringError(f"This took longer than {self.SECONDS:.0f} seconds. Send fewer or shorter passages.")
+
+
+def _check_amount(query: str, passages: list[str]) -> None:
+    """Hold calls from outside to what the screen takes, so that one client cannot keep all others waiting."""
+    characters = len(query) + sum(len(passage) for passage in passages if isinstance(passage, str))
+    if len(passages) > MOST_PASSAGES or characters > MOST_CHARACTERS:
+        raise InputError(
+            f"This server takes up to {MOST_PASSAGES:,} passages and {MOST_CHARACTERS:,} characters in one call, got "
+            f"{len(passages):,} and {characters:,}. Send them in parts."
+        )
+
+
+def _check_layers(choice: Choice, layers: list[int] | None) -> None:
+    """Check layers by what is known of a model, before another one makes room for it."""
+    if layers is None:
+        return
+    known = choice.layers
+    if known is None:
+        raise InputError(f"{choice.title} has no cutoff layers. Leave cutoff_layers out, or choose a layerwise model.")
+    if wrong := [layer for layer in layers if layer not in known]:
+        raise InputError(
+            f"Cutoff layer {wrong[0]} is out of range. {choice.title} has scores at layers {known[0]} to {known[-1]}."
+        )
 
 
 def _plan(services: Services, comparison: Comparison, choice: Choice) -> _Step:
@@ -128,7 +178,7 @@ def _plan(services: Services, comparison: Comparison, choice: Choice) -> _Step:
     Raises:
         RerankerError: it is not here, or does not have what is asked of it.
     """
-    _check_ready(services, choice)
+    check_ready(services, choice)
     context = choice.info.context
     if comparison.max_length is not None and context and comparison.max_length > context:
         raise InputError(
@@ -167,7 +217,12 @@ def _check_options(options: dict[str, Any]) -> None:
             raise InputError(f"{name} must be {words}, got {value!r:.60}. Send it so.")
 
 
-def _check_ready(services: Services, choice: Choice) -> None:
+def check_ready(services: Services, choice: Choice) -> None:
+    """Check that a model is on this machine and can be used.
+
+    Raises:
+        RerankerError: it is not; says what to do.
+    """
     if choice.problem:
         raise UnsupportedModelError(f"{choice.title} cannot be used: {choice.problem}")
     if not choice.is_ready:
@@ -197,7 +252,7 @@ def _score_step(
     def on_wait(stage: str, fraction: float | None) -> None:
         if on_stage:
             words = "waiting for another run" if stage == "waiting" else "loading on first use"
-            on_stage(f"{place}: {words}", fraction)
+            on_stage(f"{place}: {words}", fraction or 0.0)  # gradio shows no words without a number
 
     def on_progress(done: int, total: int) -> None:
         if on_stage:
@@ -205,9 +260,8 @@ def _score_step(
 
     deepest = max(step.read_layers) if step.read_layers else None
     pairs = [(comparison.query, passage) for passage in comparison.passages]
-    with services.pool.borrow(
-        step.choice.base, adapter=step.choice.adapter, max_layer=deepest, on_wait=on_wait
-    ) as reranker:
+    borrowed = services.pool.borrow(step.choice.base, adapter=step.choice.adapter, max_layer=deepest, on_wait=on_wait)
+    with hiding_places(services), borrowed as reranker:
         scores = reranker.score(pairs, cutoff_layers=step.read_layers, on_progress=on_progress, **step.options)
         kept = reranker.kept_characters(
             comparison.passages,

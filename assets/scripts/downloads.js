@@ -52,7 +52,7 @@ function downloadRow(place, send, isBrief) {
     button.hidden = !action;
     if (action) {
       button.textContent = isQuestion && item.size ? `${action[1]} ${item.size} GB` : action[1];
-      button.setAttribute('aria-label', `${action[1]}: ${item.title}`);
+      button.setAttribute('aria-label', `${button.textContent}: ${item.title}`);
     }
   };
 }

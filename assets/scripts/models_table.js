@@ -40,20 +40,25 @@ function button(words, title, act) {
 
 function forgetButton(model) {
   let sure = false;
+  const say = (isAsking) => {
+    sure = isAsking;
+    node.textContent = isAsking ? 'Forget? Its files stay' : 'Forget';
+    node.setAttribute('aria-label', `${node.textContent}: ${model.title}`);
+  };
   const node = button('Forget', model.title, () => {
     if (sure) { send('remove', {name: model.name}); return; }
-    sure = true;
-    node.textContent = 'Forget? Its files stay';
-    setTimeout(() => { sure = false; node.textContent = 'Forget'; }, 5000);
+    say(true);
+    setTimeout(() => say(false), 5000);
   });
   return node;
 }
 
 function actions(model, canChange) {
   const place = make('div', 'rw-model-actions');
+  if (!canChange) return place;
   if (model.state === 'here') place.append(button('Load', model.title, () => send('warm', {name: model.name})));
   if (model.state === 'ready') place.append(button('Unload', model.title, () => send('release', {name: model.name})));
-  if (model.is_local && canChange) place.append(forgetButton(model));
+  if (model.is_local) place.append(forgetButton(model));
   return place;
 }
 

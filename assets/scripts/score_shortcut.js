@@ -10,3 +10,27 @@ const press = (event) => {
   setTimeout(() => button?.click(), 0);
 };
 document.addEventListener('keydown', press, true);
+
+// A stop is heard at the end of the chunk that is being computed; until then the button says that it was pressed.
+const halt = (event) => {
+  if (!element.isConnected) { document.removeEventListener('click', halt); return; }
+  const button = event.target.closest('.rw-stop');
+  if (!button) return;
+  button.textContent = 'Stopping …';
+  const wait = setInterval(() => {
+    if (button.offsetParent !== null) return;
+    button.textContent = 'Stop';
+    clearInterval(wait);
+  }, 200);
+};
+document.addEventListener('click', halt);
+
+// gradio's groups of choices have their name beside them only; screen readers want it on them.
+const nameGroups = () => {
+  for (const group of document.querySelectorAll('.rw-inputs fieldset')) {
+    const name = group.querySelector('[data-testid="block-info"]')?.textContent.trim();
+    if (name && group.getAttribute('aria-label') !== name) group.setAttribute('aria-label', name);
+  }
+};
+new MutationObserver(nameGroups).observe(element.closest('.rw-inputs') ?? document.body, {childList: true, subtree: true, characterData: true});
+nameGroups();

@@ -1,20 +1,28 @@
-// A shared link carries a comparison in its fragment, which no server sees; a reload finds the last one in this tab's store.
+// What a visit brings along: a shared link carries a comparison in its fragment, which no server sees; a reload finds the
+// last one in this tab's store; a new visit finds the settings of the one before.
+function kept(store, name) {
+  try { return JSON.parse(store().getItem(`reranker-workbench:${name}`)); } catch (error) { return null; }
+}
+
 async function open() {
-  const packed = location.hash.startsWith('#c=') ? location.hash.slice(3) : null;
-  if (packed) {
-    history.replaceState(null, '', location.pathname + location.search);  // a reload shall show what is scored next
-    try {
-      trigger('opened', {request: await unpackLink(packed)});
-    } catch (error) {
-      trigger('opened', {error: 'The link is incomplete: it was cut or changed on its way. Ask for it again.'});
-    }
+  const settings = kept(() => localStorage, 'settings');
+  if (!location.hash.startsWith('#c=')) {
+    const request = kept(() => sessionStorage, 'comparison');
+    if (request || settings) trigger('opened', {request, settings});
     return;
   }
+  const packed = location.hash.slice(3);
+  history.replaceState(null, '', location.pathname + location.search);  // a reload shall show what is scored next
   try {
-    const kept = sessionStorage.getItem('reranker-workbench:comparison');
-    if (kept) trigger('opened', {request: JSON.parse(kept)});
-  } catch (error) { /* a browser that keeps nothing, or something else under this name */ }
+    trigger('opened', {request: await unpackLink(packed), settings});
+  } catch (error) {
+    trigger('opened', {error: error.message});
+  }
 }
-window.addEventListener('hashchange', () => { if (element.isConnected) open(); });
+const again = () => {
+  if (!element.isConnected) window.removeEventListener('hashchange', again);
+  else if (location.hash.startsWith('#c=')) open();
+};
+window.addEventListener('hashchange', again);
 // The page's handlers are bound when all of it stands.
 setTimeout(open, 0);

@@ -134,7 +134,50 @@ def test_a_link_brings_the_comparison_to_another_browser(page: Any, app: Running
 def test_a_link_that_was_cut_is_said_and_changes_nothing(page: Any, app: RunningApp) -> None:
     page.goto(f"{app.url}#c=qzzzz")
     page.get_by_role("alert").filter(has_text="cut or changed on its way").wait_for()
+    page.wait_for_timeout(1500)  # nothing may wipe it: the only proof is that it is still there
+    assert page.get_by_role("alert").filter(has_text="cut or changed on its way").is_visible()
     assert len(rows(page)) == 11
+
+
+def chosen(page: Any) -> list[str]:
+    """Read which models, layers and scale are chosen on the form."""
+    return page.locator(".rw-inputs input:checked").evaluate_all("inputs => inputs.map(input => input.closest('label').innerText.trim())")
+
+
+def test_a_link_opens_as_it_was_sent_whatever_this_browser_had_set(page: Any, app: RunningApp) -> None:
+    choose(page, "tiny-llm", "tiny-encoder")
+    page.get_by_role("radio", name="sigmoid").check()
+    score(page, "an earlier query", ["one"])
+    wait_for_columns(page, "BM25", "tiny-llm", "tiny-encoder")
+    request = {"query": "the one sent", "passages": ["a", "b"], "models": ["bm25", "tiny-layerwise"], "layers": [3, 5]}
+    pack = """async (object) => {
+        const json = new Blob([JSON.stringify(object)]);
+        const packed = await new Response(json.stream().pipeThrough(new CompressionStream('deflate-raw'))).arrayBuffer();
+        const text = btoa(String.fromCharCode(...new Uint8Array(packed)));
+        return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+    }"""
+    link = f"{app.url}#c={page.evaluate(pack, request)}"
+    visit = page.context.new_page()
+    visit.goto(link)
+    visit.locator(".rw-lead q", has_text="the one sent").wait_for(timeout=60_000)
+    wait_for_columns(visit, "BM25", "tiny-layerwise · 3", "tiny-layerwise · 5")
+    settings = chosen(visit)
+    assert [name for name in settings if "tiny" in name or name == "BM25"] == ["BM25", "tiny-layerwise"]
+    assert [name for name in settings if name.isdigit()] == ["3", "5"]
+    assert "sigmoid" not in settings
+
+
+def test_a_run_is_stopped_by_its_button_and_the_earlier_result_stays(page: Any) -> None:
+    before = rows(page)
+    choose(page, "tiny-llm", "tiny-layerwise")
+    page.get_by_label("Query", exact=True).fill("a long run")
+    page.get_by_label("Passages", exact=True).fill("\n".join(f"panda {number} " * 60 for number in range(1000)))
+    page.get_by_label("Query", exact=True).press("Control+Enter")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("alert").filter(has_text="Stopped").wait_for(timeout=60_000)
+    if "before stays" in page.get_by_role("alert").inner_text():
+        assert rows(page) == before
+    assert page.get_by_label("Query", exact=True).input_value() == "a long run"
 
 
 def test_a_reload_brings_back_what_was_scored_and_a_new_visit_the_settings(page: Any, app: RunningApp) -> None:
@@ -147,6 +190,7 @@ def test_a_reload_brings_back_what_was_scored_and_a_new_visit_the_settings(page:
     page.locator(".rw-lead q", has_text="what is panda?").wait_for()
     wait_for_columns(page, "BM25", "tiny-encoder")
     assert rows(page) == before
+    assert {"BM25", "tiny-encoder", "sigmoid"} <= set(chosen(page))
 
     visit = page.context.new_page()
     visit.goto(app.url)

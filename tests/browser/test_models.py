@@ -36,7 +36,7 @@ def test_a_model_that_is_not_here_is_asked_for_once_downloaded_stopped_and_gone_
     page.get_by_role("button", name="Score (").click()
     page.get_by_role("alert").filter(has_text="large is not on this machine. Download it (2.2 GB) first").wait_for()
 
-    page.get_by_role("button", name="Download: large").click()
+    page.get_by_role("button", name="Download 2.2 GB: large").click()
     assert stall.reached.wait(30)
     page.get_by_role("progressbar", name="Download of large").wait_for()
     page.get_by_role("button", name="Stop: large").click()
@@ -91,6 +91,9 @@ def test_a_folder_is_added_loaded_unloaded_and_forgotten(page: Any, checkpoints:
     added.wait_for(state="detached")
     page.get_by_role("tab", name="Compare").click()
     page.get_by_role("checkbox", name="added in the window", exact=True).wait_for(state="detached")
+    page.get_by_label("Query", exact=True).fill("what goes on?")
+    page.get_by_role("button", name="Score (").click()  # what was forgotten is chosen no more
+    page.locator(".rw-lead", has_text="11 passages by BM25").filter(has_text="what goes on?").wait_for()
     assert (copy / "config.json").is_file()
 
 

@@ -327,3 +327,16 @@ def test_a_literal_padding_token_gets_the_position_that_transformers_gives_it(
         for sequence in sequences
     ]
     assert given == [position for sequence in expected for position in sequence]
+
+
+@pytest.mark.parametrize("folder", ["llm", "layerwise"])
+def test_a_prompt_beyond_the_context_is_refused(load: Any, folder: str) -> None:
+    reranker = load(folder)
+    assert reranker.score([("q", "p")], max_length=16, prompt="Is it? " * 50).values
+    with pytest.raises(InputError, match=r"The prompt has [\d,]+ tokens, which come on top of max_length 512"):
+        reranker.score([("q", "p")], prompt="Is it? " * 5000)
+
+
+@pytest.mark.parametrize("folder", ["llm", "layerwise"])
+def test_the_shortest_length_leaves_the_query_one_token(load: Any, folder: str) -> None:
+    assert load(folder).score([("a long query", "p")], max_length=1).cut_query_tokens[0] > 0

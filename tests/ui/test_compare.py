@@ -45,7 +45,7 @@ def local(checkpoints: Path) -> Services:
 
 
 def run(services: Services, visit: str = "a visit", **changes: Any) -> tuple[dict[str, Any], str]:
-    return compare(services, FIELDS | changes, visit=visit)
+    return compare(services, read_form(FIELDS | changes), visit=visit)
 
 
 def test_bm25_ranks_the_passage_that_shares_words_first(services: Services) -> None:
@@ -143,12 +143,16 @@ def test_what_nobody_foresaw_becomes_a_sentence_without_its_text(caplog: pytest.
 
 
 def test_a_run_that_was_stopped_raises_and_leaves_room_for_the_next(local: Services) -> None:
-    def stop_at_once(words: str, fraction: float | None) -> None:
+    comparison = read_form(FIELDS | {"models": ["bm25", "my-encoder"]})
+    stages: list[str] = []
+
+    def stop(words: str, fraction: float | None) -> None:
+        stages.append(words)
         local.runs.stop("a visit")
-        local.runs._by_visit["a visit"].check()
 
     with pytest.raises(StoppedError, match="The result before stays"):
-        compare(local, FIELDS | {"models": ["bm25", "my-encoder"]}, visit="a visit", on_stage=stop_at_once)
+        compare(local, comparison, visit="a visit", on_stage=stop)
+    assert len(stages) == 1  # the next stage was the last
     assert run(local, models=["bm25", "my-encoder"])[1] == ""
 
 
@@ -215,7 +219,8 @@ def test_a_newer_run_of_the_same_visit_takes_the_place_of_the_older_which_says_n
             newer.append(None)
             newer[0] = run(local, query="the newer one")
 
-    answer = keep_on_failure(compare)(local, FIELDS | {"models": ["my-encoder"]}, visit="a visit", on_stage=score_again)
+    comparison = read_form(FIELDS | {"models": ["my-encoder"]})
+    answer = keep_on_failure(compare)(local, comparison, visit="a visit", on_stage=score_again)
     assert answer == (gr.skip(), gr.skip())
     assert newer[0][0]["query"] == "the newer one"
 
@@ -229,5 +234,5 @@ def test_a_run_that_is_replaced_after_its_last_stage_does_not_overwrite_the_newe
             local.runs.begin("a visit")
 
     with pytest.raises(ReplacedError):
-        compare(local, FIELDS, visit="a visit", on_stage=replace_at_the_end)
+        compare(local, read_form(FIELDS), visit="a visit", on_stage=replace_at_the_end)
     assert seen

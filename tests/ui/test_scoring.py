@@ -310,7 +310,7 @@ def test_a_run_that_waits_for_another_one_says_so_and_can_be_stopped(local: Serv
     finally:
         done.set()
         other.join()
-    assert seen == [("encoder: waiting for another run", None)]
+    assert seen == [("encoder: waiting for another run", 0.0)]
 
 
 def test_the_stages_say_which_model_loads_and_how_far_it_is(local: Services) -> None:
@@ -342,7 +342,7 @@ def test_passages_are_scored_for_the_endpoints_as_by_the_library(
         ("encoder", {"prompt": "p"}, "reads no prompt"),
         ("encoder", {"cutoff_layers": [2]}, "layer"),
         ("layers", {"cutoff_layers": [9]}, "2 to 8"),
-        ("bm25", {"cutoff_layers": [2]}, "takes no cutoff_layers"),
+        ("bm25", {"cutoff_layers": [2]}, "has no cutoff layers"),
         ("bm25", {"normalize": True}, "no logits"),
         ("layers", {"cutoff_layers": 5}, "^cutoff_layers must be a list of whole numbers, got 5"),
         ("layers", {"cutoff_layers": ["5"]}, "^cutoff_layers must be a list of whole numbers"),

@@ -13,7 +13,8 @@ from ui.components import message_line
 from ui.downloading import describe_download
 from ui.errors import keep_on_failure
 from ui.machine import describe_machine, gigabytes, memory_by_model
-from ui.panels import models_table, published_tables
+from ui.panels import models_table, named_model, published_tables
+from ui.scoring import check_ready
 from ui.services import Services
 
 # The model card's advice by purpose, in one line.
@@ -22,7 +23,7 @@ WHICH_ONE = (
     "layer of v2-minicpm-layerwise. Whichever it is: compare it with BM25 on your own queries first."
 )
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +79,17 @@ def load_model(services: Services, name: str, *, visit: str, on_stage: Callable[
     Raises:
         RerankerError: it cannot be loaded; says why.
     """
+    _check_own_machine(services, "loaded and unloaded by hand")
     choice = find_choice(services, name)
     if choice.info.family == "bm25":
         return "BM25 has no weights: it is always ready."
-    if choice.problem:
-        raise InputError(f"{choice.title} cannot be used: {choice.problem}")
+    check_ready(services, choice)
     run = services.runs.begin(visit)
 
     def on_wait(stage: str, fraction: float | None) -> None:
         run.check()
-        on_stage(f"{choice.title}: {'waiting for another run' if stage == 'waiting' else 'loading'}", fraction)
+        words = "waiting for another run" if stage == "waiting" else "loading"
+        on_stage(f"{choice.title}: {words}", fraction or 0.0)  # gradio shows no words without a number
 
     try:
         with services.pool.borrow(choice.base, adapter=choice.adapter, on_wait=on_wait):
@@ -103,6 +105,7 @@ def unload_model(services: Services, name: str) -> str:
     Raises:
         RerankerError: it is scoring just now.
     """
+    _check_own_machine(services, "loaded and unloaded by hand")
     choice = find_choice(services, name)
     services.pool.unload(choice.base, adapter=choice.adapter)
     return f"{choice.title} is unloaded. It is loaded again when it is needed."
@@ -114,10 +117,12 @@ def add_model(services: Services, folder: str, adapter: str, name: str) -> str:
     Raises:
         RerankerError: it is no reranker, does not fit, or may not be added here; says why.
     """
-    if not services.allow_folders:
-        raise InputError("Folders can be added only where the app runs on your own machine. Choose a model of the list.")
+    _check_own_machine(services, "added")
     if not (folder or "").strip():
         raise InputError("Give the folder of a model, or the name of the model that an adapter belongs to.")
+    added = services.local_models.find(folder.strip())
+    if added and not added.adapter:
+        folder = added.base  # a model of the list is named as it stands there
     model, note = services.local_models.add(
         folder, adapter=(adapter or "").strip() or None, name=(name or "").strip() or None
     )
@@ -130,10 +135,10 @@ def forget_model(services: Services, name: str) -> str:
     Raises:
         RerankerError: it may not be forgotten here, or is scoring just now.
     """
-    if not services.allow_folders:
-        raise InputError("Models can be forgotten only where the app runs on your own machine.")
-    choice = find_choice(services, name)
-    services.pool.unload(choice.base, adapter=choice.adapter)
+    _check_own_machine(services, "forgotten")
+    if services.local_models.find(name):  # else forget says why not
+        choice = find_choice(services, name)
+        services.pool.unload(choice.base, adapter=choice.adapter)
     services.local_models.forget(name)
     return f"{name} is off the list. Its files are where they were."
 
@@ -150,26 +155,27 @@ def build_models_tab(services: Services) -> ModelsTab:
     def on_warm(event: gr.EventData, request: gr.Request, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         sentence = load_model(
             services,
-            event._data["name"],
-            visit=str(request.session_hash),
+            named_model(event),
+            visit=_visit_of(request),
             on_stage=lambda words, fraction: progress(fraction, desc=words),
         )
         return describe_models(services), sentence
 
     @keep_on_failure
     def on_release(event: gr.EventData) -> Any:
-        sentence = unload_model(services, event._data["name"])
+        sentence = unload_model(services, named_model(event))
         return describe_models(services), sentence
 
     @keep_on_failure
     def on_remove(event: gr.EventData) -> Any:
-        sentence = forget_model(services, event._data["name"])
+        sentence = forget_model(services, named_model(event))
         return describe_models(services), sentence
 
-    @keep_on_failure
     def on_add(folder: str, adapter: str, name: str) -> Any:
-        sentence = add_model(services, folder, adapter, name)
-        return describe_models(services), sentence
+        sentence, failure = keep_on_failure(lambda: (add_model(services, folder, adapter, name), ""))()
+        if failure:
+            return gr.skip(), failure, *(gr.skip(),) * 3
+        return describe_models(services), sentence, "", "", ""
 
     outputs = [table, message]
     changed.append(table.warm(on_warm, None, outputs, api_visibility="private", show_progress_on=message))
@@ -177,7 +183,7 @@ def build_models_tab(services: Services) -> ModelsTab:
     changed.append(table.remove(on_remove, None, outputs, **_QUIET))
 
     def on_stop(request: gr.Request) -> None:
-        services.runs.stop(str(request.session_hash))
+        services.runs.stop(_visit_of(request))
 
     stop.click(on_stop, None, None, **_QUIET)
     if services.allow_folders:
@@ -187,9 +193,19 @@ def build_models_tab(services: Services) -> ModelsTab:
                 adapter = gr.Textbox(label="Folder of the adapter (if it is one)", placeholder="/path/to/an/adapter")
                 name = gr.Textbox(label="Name (optional)", placeholder="my-reranker")
             add = gr.Button("Add", size="sm")
-        changed.append(add.click(on_add, [folder, adapter, name], outputs, **_QUIET))
+        boxes = [folder, adapter, name]
+        changed.append(add.click(on_add, boxes, [*outputs, *boxes], **_QUIET))
     published_tables(describe_published())
     return ModelsTab(table=table, changed=changed, refresh=lambda: describe_models(services))
+
+
+def _check_own_machine(services: Services, what: str) -> None:
+    if not services.allow_folders:
+        raise InputError(f"Models can be {what} only where the app runs on your own machine. Choose one of the list.")
+
+
+def _visit_of(request: gr.Request) -> str:
+    return f"{request.session_hash} loads"
 
 
 def _describe(services: Services, choice: Choice, resident: dict[Any, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 // Puts a value on the screen, and again when it changes.
 
+const LONG_TABLE = 12;            // passages
+
 function show() {
   const {value} = props;
   const before = shown;
@@ -15,12 +17,14 @@ function show() {
   const top = make('div', 'rw-top');
   shown.sideways = makeTable();
   top.append(shown.lead, makeTools());
-  panel.append(top, shown.sideways, makeFoot());
+  // Of a long table the end is far away: pictures, times and take-away then stand above it.
+  const isLong = value.passages.length > LONG_TABLE;
+  panel.append(top, ...(isLong ? [makeFoot(), shown.sideways] : [shown.sideways, makeFoot()]));
   if (value.columns.length > 1 && value.passages.length > 1) shown.pictures.push(makeSlopes());
   shown.pictures.push(...value.layers.map(makeLayers));
   const pictures = make('div', 'rw-pictures');
   pictures.append(...shown.pictures.map((picture) => picture.panel));
-  root.replaceChildren(panel, pictures);
+  root.replaceChildren(...(isLong ? [pictures, panel] : [panel, pictures]));
   showOrder();
   showClimbs();
   requestAnimationFrame(measure);

@@ -6,7 +6,7 @@ from typing import Any
 
 from reranker_core.errors import InputError, RerankerError
 from ui.choices import Choice, find_choice, list_choices
-from ui.comparison import Comparison
+from ui.comparison import RAW, SIGMOID, Comparison
 from ui.formatting import describe_comparison
 from ui.passages import ONE_PER_LINE, join_passages, split_passages
 from ui.runs import ReplacedError
@@ -59,13 +59,13 @@ def read_form(fields: Mapping[str, Any]) -> Comparison:
 
 
 def compare(
-    services: Services, fields: Mapping[str, Any], *, visit: str, on_stage: OnStage | None = None
+    services: Services, comparison: Comparison, *, visit: str, on_stage: OnStage | None = None
 ) -> tuple[dict[str, Any], str]:
-    """Score what stands on the form.
+    """Score a comparison for a visit.
 
     Args:
         services: pool and models.
-        fields: as for `read_form`.
+        comparison: what is asked for.
         visit: whose run it is; an earlier run of the same visit is stopped.
         on_stage: told what is being done.
 
@@ -76,7 +76,6 @@ def compare(
         RerankerError: nothing could be scored; says why.
         ReplacedError: another run of the same visit has taken the place of this one.
     """
-    comparison = read_form(fields)
     run = services.runs.begin(visit)
 
     def on_stage_unless_stopped(words: str, fraction: float | None) -> None:
@@ -151,7 +150,8 @@ def fill_form(services: Services, content: object) -> tuple[dict[str, Any], str]
     comparison = Comparison.from_json(content)
     known = dict.fromkeys(choice.name for choice in _known(services, comparison.models))
     unknown = [name for name in comparison.models if not _known(services, [name])]
-    note = f"Not known here and left out: {', '.join(unknown)}." if unknown else ""
+    shown = ", ".join(f"{name:.60}" for name in unknown[:5])
+    note = f"Not known here and left out: {shown}{' …' if len(unknown) > 5 else ''}." if unknown else ""
     text, separated = join_passages(comparison.passages)
     fields = {
         "query": comparison.query,
@@ -168,6 +168,19 @@ def fill_form(services: Services, content: object) -> tuple[dict[str, Any], str]
         "passage_instruction": comparison.passage_instruction or "",
     }
     return fields, note
+
+
+def fill_settings(services: Services, kept: object) -> dict[str, Any]:
+    """Turn the settings that a browser kept into fields of the form; what is of another kind is at its default."""
+    settings = kept if isinstance(kept, Mapping) else {}
+    models, layers = settings.get("models"), settings.get("layers")
+    names = [name for name in models if isinstance(name, str)] if isinstance(models, list) else []
+    return {
+        "models": [choice.name for choice in _known(services, names)] or ["bm25"],
+        "layers": [layer for layer in layers if type(layer) is int] if isinstance(layers, list) else [],
+        "all_layers": settings.get("all_layers") is True,
+        "scale": SIGMOID if settings.get("scale") == SIGMOID else RAW,
+    }
 
 
 def _known(services: Services, models: Sequence[str]) -> list[Choice]:
@@ -193,4 +206,6 @@ def _whole_number(text: str | None, *, name: str) -> int | None:
     given = (text or "").strip()
     if given and not (given.isascii() and given.isdigit()):
         raise InputError(f"{name} must be a whole number of tokens, got {given!r:.40}. Leave it empty for the default.")
+    if len(given) > 7:
+        raise InputError(f"{name} has {len(given)} digits, more than any model reads. Leave it empty for the default.")
     return int(given) if given else None
