@@ -141,7 +141,9 @@ def test_a_link_that_was_cut_is_said_and_changes_nothing(page: Any, app: Running
 
 def chosen(page: Any) -> list[str]:
     """Read which models, layers and scale are chosen on the form."""
-    return page.locator(".rw-inputs input:checked").evaluate_all("inputs => inputs.map(input => input.closest('label').innerText.trim())")
+    return page.locator(".rw-inputs input:checked").evaluate_all(
+        "inputs => inputs.map(input => input.closest('label').innerText.trim())"
+    )
 
 
 def test_a_link_opens_as_it_was_sent_whatever_this_browser_had_set(page: Any, app: RunningApp) -> None:
