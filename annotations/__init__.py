@@ -1,1 +1,1 @@
-"""Labelled relevance data. Knows no model and no screen. Nothing is in it yet: store and formats come with labelling."""
+"""Labelled relevance data. Knows no model and no screen; `annotations.store.Store` is the way in."""

@@ -11,17 +11,26 @@ const press = (event) => {
 };
 document.addEventListener('keydown', press, true);
 
-// A stop is heard at the end of the chunk that is being computed; until then the button says that it was pressed.
+// A stop is heard at the end of the chunk that is being computed, and not yet by a run that waits in the queue. Until the run
+// has ended the button says that it was pressed, and is pressed again.
+let isStopping = false;
 const halt = (event) => {
   if (!element.isConnected) { document.removeEventListener('click', halt); return; }
   const button = event.target.closest('.rw-stop');
-  if (!button) return;
+  if (!button || isStopping) return;
+  isStopping = true;
   button.textContent = 'Stopping …';
+  let looks = 0;
   const wait = setInterval(() => {
-    if (button.offsetParent !== null) return;
+    looks += 1;
+    if (button.offsetParent !== null) {
+      if (looks % 8 === 0) button.click();
+      return;
+    }
     button.textContent = 'Stop';
+    isStopping = false;
     clearInterval(wait);
-  }, 200);
+  }, 100);
 };
 document.addEventListener('click', halt);
 

@@ -1,0 +1,304 @@
+"""All that is SQLite's own: how a file is opened, triggers, upsert, a copy of a file in use, what its errors mean.
+
+Another database would need another file like this one; the rest of the store is plain SQLAlchemy.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from annotations.errors import StorageError
+
+BUSY_SECONDS = 10
+
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
+    "PRAGMA journal_mode = WAL",  # readers and the one writer do not wait for each other
+    "PRAGMA synchronous = FULL",  # WAL with NORMAL may lose the last commits when the power goes
+    "PRAGMA foreign_keys = ON",  # off unless asked for, on every connection anew
+    "PRAGMA recursive_triggers = ON",  # without it INSERT OR REPLACE deletes rows past the triggers below
+    "PRAGMA temp_store = MEMORY",
+)
+
+_STAGED = "EXISTS (SELECT 1 FROM import_batch WHERE import_batch.id = {batch} AND published_at IS NULL)"
+_STAGED_EVENT = (
+    "EXISTS (SELECT 1 FROM judgement JOIN import_batch ON import_batch.id = judgement.batch_id"
+    " WHERE judgement.id = OLD.judgement_id AND published_at IS NULL)"
+)
+# name, when it speaks up, what it says. Only what a cancelled import brought, and nobody ever saw, may go.
+_TRIGGERS = (
+    ("judgement_event_is_never_changed", "UPDATE ON judgement_event", "an event is never changed"),
+    (
+        "judgement_event_is_never_deleted",
+        f"DELETE ON judgement_event WHEN NOT {_STAGED_EVENT}",
+        "an event is never deleted",
+    ),
+    (
+        "judgement_is_never_deleted",
+        f"DELETE ON judgement WHEN NOT {_STAGED.format(batch='OLD.batch_id')}",
+        "a judgement is never deleted",
+    ),
+    (
+        "import_batch_stays_published",
+        "UPDATE OF published_at ON import_batch WHEN OLD.published_at IS NOT NULL",
+        "an import stays published",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a file holds.
+
+    Attributes:
+        revision: of its schema; `None` if it has none.
+        counts: rows of each table.
+    """
+
+    revision: str | None
+    counts: dict[str, int]
+
+
+# Connections
+
+
+def make_engine(path: Path, *, can_write: bool) -> Engine:
+    """Make an engine whose transactions begin as SQLite needs it.
+
+    Args:
+        path: the file.
+        can_write: every transaction is BEGIN IMMEDIATE, on one connection. A deferred one that reads before it writes
+            fails at once where somebody else wrote in between, whatever busy_timeout says. Otherwise nothing can be
+            written at all.
+    """
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS},  # no BEGIN but ours
+        pool_size=1 if can_write else 8,
+        max_overflow=0 if can_write else 56,  # more threads than Gradio has
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: ConnectionPoolEntry) -> None:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        if not can_write:
+            connection.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if can_write else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def rebuilding(engine: Engine) -> Iterator[Connection]:
+    """Give a transaction in which tables can be rebuilt; commit it if all is still there, else leave all as it was.
+
+    Foreign keys are off meanwhile, since rebuilding a parent would else act on its children, and they can be turned off
+    only outside a transaction. Triggers are put back at the end, because a rebuilt table has lost its own.
+
+    Raises:
+        StorageError: rows point nowhere, or judgements or events are gone.
+    """
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                before = _count_rows(driver)
+                for name, _, _ in _TRIGGERS:
+                    connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+                yield connection
+                for name, when, message in _TRIGGERS:
+                    connection.exec_driver_sql(
+                        f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+                    )
+                _check_kept(driver, before)
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_kept(driver: sqlite3.Connection, before: dict[str, int]) -> None:
+    astray = driver.execute("PRAGMA foreign_key_check").fetchall()
+    if astray:
+        raise StorageError(
+            f"The database could not be brought to this version: {len(astray)} rows of {astray[0][0]} would point nowhere. "
+            "It stays as it was. Please report this."
+        )
+    after = _count_rows(driver)
+    for table in ("judgement", "judgement_event"):
+        if after.get(table, 0) < before.get(table, 0):
+            raise StorageError(
+                f"The database could not be brought to this version: {before[table] - after.get(table, 0)} rows of {table} "
+                "would be lost. It stays as it was. Please report this."
+            )
+
+
+def upsert(
+    table: Table, *, key: tuple[str, ...], values: tuple[str, ...], only_where: ColumnElement[bool] | None = None
+) -> Insert:
+    """Insert a row, or put the values into the row that is there under its key, if that is as `only_where` says."""
+    statement = insert(table)
+    return statement.on_conflict_do_update(
+        index_elements=list(key), set_={value: statement.excluded[value] for value in values}, where=only_where
+    )
+
+
+def delete_some(connection: Connection, table: str, *, batch_id: int, at_most: int) -> int:
+    """Delete some of the rows that an import staged, and tell how many.
+
+    Args:
+        connection: in a transaction.
+        table: one with a `batch_id`, or `judgement_event`.
+        batch_id: the import; the triggers refuse one that was published.
+        at_most: how many, so that the transaction is short.
+    """
+    staged = f'SELECT rowid FROM "{table}" WHERE batch_id = ? LIMIT ?'
+    if table == "judgement_event":
+        staged = (
+            "SELECT event.id FROM judgement_event AS event JOIN judgement ON judgement.id = event.judgement_id"
+            " WHERE judgement.batch_id = ? LIMIT ?"
+        )
+    return connection.exec_driver_sql(f'DELETE FROM "{table}" WHERE rowid IN ({staged})', (batch_id, at_most)).rowcount
+
+
+# Copies
+
+
+def copy_file(source: Path, target: Path) -> Contents:
+    """Copy a database as it is at one moment, while others write to it.
+
+    Copying the file itself loses what is in the write-ahead log, or gives a malformed one.
+
+    Returns:
+        What the copy must hold, counted in the source at the same moment.
+
+    Raises:
+        sqlite3.Error: it could not be read or written.
+    """
+    with closing(sqlite3.connect(_uri(source, "mode=rw"), uri=True, isolation_level=None)) as read:
+        read.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        read.execute("BEGIN")
+        contents = _describe(read)
+        with closing(sqlite3.connect(target)) as written:
+            read.backup(written)  # all pages in one step: in steps it would begin again after every commit of others
+        read.execute("ROLLBACK")
+    return contents
+
+
+def check_file(path: Path) -> Contents:
+    """Read a file that nobody writes to, all of it, and tell what it holds. Leaves no trace beside it.
+
+    Raises:
+        StorageError: it is damaged; says how.
+        sqlite3.Error: it is damaged so that it cannot be read.
+    """
+    with closing(sqlite3.connect(_uri(path, "mode=ro&immutable=1"), uri=True, isolation_level=None)) as connection:
+        found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
+        if found != ["ok"]:
+            raise StorageError(f"{path} is damaged: {'; '.join(found)}. Choose another backup.")
+        return _describe(connection)
+
+
+def describe_file(path: Path) -> Contents:
+    """Tell what a file in use holds.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    with closing(sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        return _describe(connection)
+
+
+def fold_log(path: Path) -> None:
+    """Bring what is in the write-ahead log into the file itself, so that the file alone is the database.
+
+    Nobody else may have it open. A database that is damaged stays so, and may lose its log.
+    """
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None)) as connection,
+    ):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def name_logs(path: Path) -> tuple[Path, Path]:
+    """Name the files that SQLite keeps beside a database."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?{mode}"
+
+
+def _describe(connection: sqlite3.Connection) -> Contents:
+    counts = _count_rows(connection)
+    revision = None
+    if "alembic_version" in counts:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        revision = None if row is None else str(row[0])
+    return Contents(revision=revision, counts=counts)
+
+
+def _count_rows(connection: sqlite3.Connection) -> dict[str, int]:
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {
+        str(name): int(connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]) for (name,) in tables.fetchall()
+    }
+
+
+# Errors
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Turn what the disk, the file or another program did into one sentence; errors of our own stay what they are.
+
+    Raises:
+        StorageError: nothing was changed.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        sentence = _explain(error.orig, path)
+        if sentence is None:
+            raise
+        raise StorageError(sentence) from error
+    except sqlite3.Error as error:
+        sentence = _explain(error, path)
+        if sentence is None:
+            raise
+        raise StorageError(sentence) from error
+
+
+def _explain(error: BaseException | None, path: Path) -> str | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    match code & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return f"The disk of {path} is full. Nothing was changed; free some space and try again."
+        case sqlite3.SQLITE_IOERR:
+            return f"{path} could not be read or written ({error}). Nothing was changed; check the disk and try again."
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return (
+                f"{path} was held by another program for more than {BUSY_SECONDS} seconds. Nothing was changed; try again, "
+                "or close the other program."
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return f"{path} could not be opened for writing ({error}). Check the folder and who may write there."
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return f"{path} is damaged or no database ({error}). Restore a backup, or choose another file."
+    return None
