@@ -115,6 +115,7 @@ class Harness:
     def show(self, page: Any, value: dict[str, Any] | None) -> None:
         """Show a value other than the one before and wait until it is there."""
         self.value = value
+        page.locator(".rw-result > *").first.wait_for(state="attached")
         page.evaluate("document.querySelector('.rw-result').firstChild.dataset.isBefore = ''")
         page.locator("#show").click()
         page.locator(".rw-result > :first-child:not([data-is-before])").wait_for()
