@@ -85,6 +85,18 @@ def _check_batch(session: Session, batch_id: int | None, *, project_id: int) -> 
 def add_texts(
     session: Session, table: type[Query] | type[Passage], project_id: int, texts: list[str], context: dict[str, Any]
 ) -> Added:
+    """Add the texts that a project does not have, and give the ids of all.
+
+    Args:
+        session: of a write.
+        table: which texts.
+        project_id: whose.
+        texts: may hold the same one several times.
+        context: what all new rows have; with a `batch_id` nothing that is there is changed.
+
+    Raises:
+        InputError: there is no such project or staged import of it, or a text is no valid Unicode.
+    """
     require(session, Project, project_id)
     _check_batch(session, context["batch_id"], project_id=project_id)
     ids: list[int] = []

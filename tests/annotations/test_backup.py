@@ -1,8 +1,9 @@
 """Copies: whole, verified, a few of each reason, and back again."""
 
 import shutil
+import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from annotations.backup import backup, check_backup, list_backups, restore
 from annotations.errors import NewerDatabaseError, StorageError
 from annotations.store import Store, opening
+from annotations.store.text_rows import identify
+from annotations.store.texts import NewPassage
 from tests.annotations.desk import Desk, lay_out, raw
 from tests.annotations.limits import files_up_to
 
@@ -120,7 +123,7 @@ def test_a_full_disk_makes_no_copy_and_lets_none_go(desk: Desk) -> None:
     desk.judge(0, 1)
     before = list_files(desk.store.path.parent)
 
-    with files_up_to(20_000), pytest.raises(StorageError, match=r"full|could not be"):
+    with files_up_to(20_000), pytest.raises(StorageError, match=r"is full|could not be"):
         desk.store.backup()
     assert list_files(desk.store.path.parent) == before
     assert [copy.path for copy in list_backups(desk.store)] == [kept]
@@ -158,8 +161,11 @@ def test_copies_are_made_at_the_start_before_bulk_and_import_and_every_few_judge
             desk.judge(index, 1)
         assert len(list_backups(path)) == 3
         desk.judge(4, 1)
-    newest = list_backups(path)[0]
-    assert (newest.reason, check_backup(newest.path).counts["judgement"]) == ("labels", 5)
+        desk.store._backups.close()
+        newest = list_backups(path)[0]
+        assert (newest.reason, check_backup(newest.path).counts["judgement"]) == ("labels", 5)
+        desk.judge(4, 2)
+        desk.judge(4, 3)
     assert len(list_backups(path)) == 4
 
 
@@ -216,20 +222,55 @@ def test_a_copy_comes_back_where_the_database_is_gone(desk: Desk, path: Path) ->
     assert read_grades(path) == [3]
 
 
-def test_labels_that_a_killed_program_left_in_the_log_are_in_what_is_moved_aside(desk: Desk, path: Path) -> None:
+@pytest.fixture
+def killed(desk: Desk, path: Path) -> tuple[Path, Path]:
+    """A database as a killed program leaves it, its last label in the log only, and a copy from before that label."""
     desk.judge(0, 3)
     copy = desk.store.backup()
     desk.judge(1, 2)
-    killed = path.parent / "killed" / path.name
-    killed.parent.mkdir()
-    for name in (path.name, f"{path.name}-wal"):  # as they lie there, before anything is folded in
-        shutil.copy(path.with_name(name), killed.with_name(name))
-    assert killed.with_name(f"{path.name}-wal").stat().st_size > 0
+    place = path.parent / "killed" / path.name
+    place.parent.mkdir()
+    for name in (path.name, f"{path.name}-wal"):
+        shutil.copy(path.with_name(name), place.with_name(name))
+    with closing(sqlite3.connect(f"{place.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        assert connection.execute("SELECT count(*) FROM judgement").fetchone() != (2,)
+    return place, copy
 
-    aside = restore(killed, copy)
+
+def test_labels_that_a_killed_program_left_in_the_log_are_in_what_is_moved_aside(killed: tuple[Path, Path]) -> None:
+    path, copy = killed
+
+    aside = restore(path, copy)
     assert aside is not None
-    assert read_grades(killed) == [3]
+    assert read_grades(path) == [3]
     assert read_grades(aside) == [3, 2]
+
+
+def test_a_log_that_could_not_be_folded_in_is_not_taken_for_the_new_ones(
+    killed: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copy = killed
+
+    monkeypatch.setattr("annotations.backup.fold_log", lambda path: None)
+    aside = restore(path, copy)
+    assert aside is not None
+    assert read_grades(path) == [3]
+    assert read_grades(aside) == [3, 2]
+
+
+def test_a_restore_that_ends_in_the_middle_leaves_the_database_of_before(
+    killed: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copy = killed
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(5, "the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        with pytest.raises(StorageError, match="the power went"):
+            restore(path, copy)
+    assert read_grades(path) == [3, 2]
 
 
 def test_a_damaged_database_is_replaced_and_kept_as_it_is(desk: Desk, path: Path) -> None:
@@ -254,9 +295,18 @@ def break_in_the_middle(copy: Path) -> None:
     copy.write_bytes(content)
 
 
+def break_an_index(copy: Path) -> None:
+    """Damage a copy so that all can still be read, but a row is not where its index says."""
+    content = copy.read_bytes()
+    sha = identify("passage 0").encode()
+    assert content.count(sha) == 2  # in the table, and in the index
+    copy.write_bytes(content.replace(sha, b"0" + sha[1:], 1))
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
+        (break_an_index, "is damaged: .*index"),
         (break_in_the_middle, "damaged"),
         (lambda copy: copy.write_bytes(copy.read_bytes()[:9000]), "damaged"),
         (lambda copy: copy.write_bytes(b"no database" * 999), "damaged or no database"),
@@ -272,6 +322,21 @@ def test_a_copy_that_is_not_sound_replaces_nothing(desk: Desk, path: Path, spoil
     before = list_files(path.parent)
 
     with pytest.raises(StorageError, match=reason):
+        restore(path, copy)
+    assert list_files(path.parent) == before
+
+
+def test_a_disk_that_writes_something_else_replaces_nothing(
+    desk: Desk, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = desk.store.backup()
+    desk.judge(0, 3)
+    copy = desk.store.backup()
+    desk.store.close()
+    before = list_files(path.parent)
+
+    monkeypatch.setattr("annotations.backup._copy", lambda source, target: shutil.copy(empty, target))
+    with pytest.raises(StorageError, match="does not hold what it should"):
         restore(path, copy)
     assert list_files(path.parent) == before
 
@@ -292,12 +357,13 @@ def test_a_copy_of_a_newer_version_replaces_nothing(desk: Desk, path: Path) -> N
 def test_a_full_disk_restores_nothing(desk: Desk, path: Path) -> None:
     desk.judge(0, 3)
     copy = desk.store.backup()
-    desk.judge(1, 3)
+    desk.store.texts.add_passages(desk.project_id, [NewPassage(text=f"{n} " * 1000) for n in range(50)])
     desk.store.close()
     before = list_files(path.parent)
+    size = copy.stat().st_size
 
-    for limit in (20_000, copy.stat().st_size - 1):
-        with files_up_to(limit), pytest.raises(StorageError, match="full"):
+    for limit in (20_000, size - 1, size + 4096):  # the last is enough for the copy, but not to keep what is there
+        with files_up_to(limit), pytest.raises(StorageError, match="is full"):
             restore(path, copy)
         assert list_files(path.parent) == before
 
@@ -306,9 +372,11 @@ def test_nothing_is_restored_under_a_store_that_is_open(desk: Desk, path: Path) 
     copy = desk.store.backup()
     desk.judge(0, 3)
 
-    with pytest.raises(StorageError, match="is open in another program"):
-        restore(path, copy)
-    assert desk.grades()[0] == 3
-    with suppress(StorageError):
-        desk.store.close()
+    with Store.open(path) as other:
+        with pytest.raises(StorageError, match="is open in another program"):
+            restore(path, copy)
+        desk.store.close()  # the one that made the file
+        with pytest.raises(StorageError, match="is open in another program"):
+            restore(path, copy)
+        assert other.judgements.get(desk.candidates[0], desk.annotator_id)
     assert restore(path, copy)

@@ -88,8 +88,10 @@ def look(desk: Desk) -> list[Any]:
 
 def test_no_reading_method_gives_anything_of_a_staged_import(desk: Desk) -> None:
     desk.judge(0, None)
+    model = desk.store.scores.add_model("m3")
+    desk.store.scores.put(model.id, [NewScore(candidate_id=desk.candidates[0], score=0.25)])
     before = look(desk)
-    query, candidate = stage(desk, begin(desk))
+    query, candidate = stage(desk, begin(desk))  # which scores that candidate by the same model
 
     assert look(desk) == before
     assert desk.store.texts.candidates(query) == []

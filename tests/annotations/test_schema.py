@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,21 @@ def test_every_connection_is_set_up_for_labels(store: Store, which: str) -> None
     with getattr(store._database, which)() as session:
         found = {name: session.execute(text(f"PRAGMA {name}")).scalar_one() for name in expected}
     assert found == expected
+
+
+def test_one_thread_writes_at_a_time(store: Store) -> None:
+    entered = threading.Event()
+
+    def write() -> None:
+        with store._database.write():
+            entered.set()
+
+    other = threading.Thread(target=write)
+    with store._database.write():
+        other.start()
+        assert not entered.wait(0.1)
+    assert entered.wait(10)
+    other.join()
 
 
 def test_the_tables_are_those_of_the_models(store: Store) -> None:
@@ -77,6 +93,16 @@ def test_judgements_are_not_deleted_by_deleting_anything(desk: Desk, statement: 
     ):
         connection.exec_driver_sql(statement)
     assert desk.grades()[0] == 3
+
+
+def test_a_program_that_does_not_look_at_foreign_keys_deletes_no_judgement_either(desk: Desk) -> None:
+    desk.judge(0, 3)
+
+    with raw(desk.store.path) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for statement in ("DELETE FROM judgement", "DELETE FROM judgement_event"):
+            with pytest.raises(sqlite3.IntegrityError, match="never deleted"):
+                connection.execute(statement)
 
 
 @pytest.mark.parametrize(
