@@ -21,6 +21,8 @@ from tests.core.examples.hostile import count_rows, files, folder
 Reader = Callable[..., Iterable[Any]]
 READERS: list[Reader] = [read_training_jsonl, read_corpus, read_queries, read_beir_qrels, read_trec_qrels, read_run]
 
+pytestmark = pytest.mark.slow  # hundreds of drawn files for every reader
+
 
 def rows_of(read: Reader, source: Any, **how: Any) -> list[Any]:
     """Read everything, and make a list of pairs of what comes as a table."""
