@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -34,6 +35,10 @@ from reranker_core.reranker import Progress, Reranker
 from reranker_core.tokenizing import TextTokenizer
 
 logger = logging.getLogger(__name__)
+
+# transformers 5.23 fills its namespace on first use and takes its own place in sys.modules at the end of its import: a
+# second thread that imports from it meanwhile gets "cannot import name".
+_IMPORTING = threading.RLock()
 
 _DTYPES = {
     "float32": torch.float32,
@@ -103,7 +108,8 @@ def load_reranker(
     patch = None if adapter is None else read_adapter(adapter)
     if patch is not None:
         check_adapter(patch, checkpoint, base_name=str(name_or_folder))
-    register_packed_attention()
+    with _IMPORTING:
+        register_packed_attention()
     with _name_bad_config(folder):
         _check_depth(checkpoint)
         family = detect_family(checkpoint.config, folder=folder, has_heads=bool(patch and patch.heads))
@@ -188,7 +194,8 @@ def _check_depth(checkpoint: Checkpoint) -> None:
 def _build_encoder(
     checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, fill: _Fill, **common: Any
 ) -> NeuralReranker:
-    from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
+    with _IMPORTING:
+        from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
     if not any(name.startswith("classifier.") for name in checkpoint.tensor_names):
         raise UnsupportedModelError(
@@ -208,7 +215,8 @@ def _build_encoder(
 def _build_decoder(
     checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, fill: _Fill, **common: Any
 ) -> NeuralReranker:
-    from transformers import AutoConfig, AutoModel
+    with _IMPORTING:
+        from transformers import AutoConfig, AutoModel
 
     if adapter and any(".lm_head." in name for name in adapter.tensors):
         raise AdapterError(f"{adapter.folder} changes lm_head, of which a decoder reads one row only. Merge it first.")
@@ -216,13 +224,14 @@ def _build_decoder(
     if checkpoint.model_type == "gemma" and settings.get("hidden_act") == "gelu":
         # The first Gemma configs say gelu and mean its tanh form (transformers PR 29402; 5.23 does the same).
         settings["hidden_act"] = "gelu_pytorch_tanh"
-    with _name_bad_config(checkpoint.folder):
+    with _name_bad_config(checkpoint.folder), _IMPORTING:
         config = AutoConfig.for_model(checkpoint.model_type, **settings)
+        architecture = AutoModel._model_mapping[type(config)]
     config._attn_implementation = ATTENTION_NAME
     tokenizer = TextTokenizer(checkpoint.folder, model_type=checkpoint.model_type)
     model = fill(
         common,
-        lambda: CausalScorer(AutoModel._model_mapping[type(config)](config), _row(config.hidden_size)),
+        lambda: CausalScorer(architecture(config), _row(config.hidden_size)),
         extra={"lm_head.weight": _answer_row(checkpoint, tokenizer.first_id("Yes"), is_tied=config.tie_word_embeddings)},
     )
     _finish(model, model.lm_head)
@@ -233,7 +242,8 @@ def _build_decoder(
 def _build_layerwise(
     checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: int | None, fill: _Fill, **common: Any
 ) -> NeuralReranker:
-    from transformers import GraniteConfig, GraniteModel
+    with _IMPORTING:
+        from transformers import GraniteConfig, GraniteModel
 
     depth = checkpoint.config["num_hidden_layers"]
     heads = {f"lm_head.{place}.linear_head.weight": head for place, head in (adapter.heads if adapter else {}).items()}

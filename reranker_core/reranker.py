@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypedDict, Unpack
 
 from reranker_core.errors import InputError
+from reranker_core.examples.texts import check_text, describe
 from reranker_core.scores import RankedPassage, Scores, order_by_score
 
 Pair = tuple[str, str] | Sequence[str]
@@ -163,31 +164,8 @@ def check_pairs(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
     checked: list[tuple[str, str]] = []
     for number, pair in enumerate(pairs, start=1):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise InputError(f"Pair {number} must be (query, passage), got {_shorten(pair)}. Give exactly two texts.")
+            raise InputError(f"Pair {number} must be (query, passage), got {describe(pair)}. Give exactly two texts.")
         for part, text in zip(("query", "passage"), pair, strict=True):
             check_text(text, where=f"Pair {number}: the {part}")
         checked.append((pair[0], pair[1]))
     return checked
-
-
-def check_text(text: object, *, where: str) -> None:
-    """Check that a text can be written as UTF-8.
-
-    Raises:
-        InputError: starts with `where`.
-    """
-    if not isinstance(text, str):
-        raise InputError(f"{where} must be a text, got {_shorten(text)}. Convert it to a string first.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        code = f"U+{ord(text[error.start]):04X}"
-        raise InputError(
-            f"{where} has half of a surrogate pair ({code}) at character {error.start + 1}, which is no valid text. "
-            "Remove the character, or read the source with the right encoding."
-        ) from error
-
-
-def _shorten(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}…"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from reranker_core.errors import InputError
-from reranker_core.reranker import check_text
+from reranker_core.examples.texts import check_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from reranker_core.errors import InputError
+from reranker_core.examples.texts import check_text
 from reranker_core.inputs import DEFAULT_MAX_LENGTH
-from reranker_core.reranker import check_text
 
 # More rows than a person reads and a page draws at once; the command line has no such limit.
 MOST_PASSAGES = 1000

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reranker_core.errors import InputError
-from reranker_core.reranker import check_text
+from reranker_core.examples.texts import check_text
 
 ONE_PER_LINE = "one per line"
 BY_BLANK_LINES = "blank lines"

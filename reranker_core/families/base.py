@@ -11,9 +11,10 @@ import torch
 
 from reranker_core.cpu_linear import PackedLinear
 from reranker_core.errors import InputError, ScoringError
+from reranker_core.examples.texts import check_text
 from reranker_core.inputs import DEFAULT_MAX_LENGTH, EncodedPair, PairInputs
 from reranker_core.packing import PackedBatch, pack, plan_chunks
-from reranker_core.reranker import Pair, Progress, Reranker, check_pairs, check_text
+from reranker_core.reranker import Pair, Progress, Reranker, check_pairs
 from reranker_core.scores import Scores
 
 # Tokens of one chunk. On two CPU cores the speed is flat from 1,000 to 4,000 (benchmarks/); a GPU wants more at once.

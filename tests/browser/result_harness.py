@@ -1,6 +1,7 @@
 """A page with nothing but the result view, and values to show on it."""
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,18 @@ from ui.components import result_view
 from ui.layout import launch_options
 
 WORDS = "the giant panda eats bamboo in China all year while a bear of the zoo sleeps".split()
+
+PASSAGES = ["hi", "The giant panda is a bear.", "Pandas is a library.", "大熊猫是熊科动物。"]
+SCORES = {"BM25": [0.0, 1.2, 0.4, 0.0], "v2-m3": [-8.2, 5.3, -3.4, 3.9], "minicpm · 40": [-9.1, 8.5, 5.1, 9.3]}
+HOSTILE = [
+    '<img src=x onerror="window.wasRun = true">',
+    "${window.wasRun = true}",
+    "{{value}} {{#each this}}x{{/each}}",
+    "`ticks` \\u0041 </script><script>window.wasRun = true</script>",
+    "nothing \0 here",
+    "\u202eright to left \u05e9\u05dc\u05d5\u05dd",
+    "🐼 emoji",
+]
 
 
 def rank(scores: Sequence[float]) -> list[int]:
@@ -119,7 +132,31 @@ class Harness:
         page.evaluate("document.querySelector('.rw-result').firstChild.dataset.isBefore = ''")
         page.locator("#show").click()
         page.locator(".rw-result > :first-child:not([data-is-before])").wait_for()
+        # The pictures are drawn in the frame after, when it is known how wide they are.
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def _take_away(self, wanted: dict[str, Any]) -> dict[str, str]:
         self.asked.append(wanted)
         return self.answer
+
+
+def shown_order(page: Any) -> list[int]:
+    """Read the passage numbers from the top."""
+    return [int(text) for text in page.get_by_role("button", name="choose passage").all_text_contents()]
+
+
+def head(page: Any, title: str) -> Any:
+    return page.get_by_role("columnheader").get_by_role("button", name=title, exact=True)
+
+
+def picture(page: Any, label: str) -> Any:
+    return page.get_by_role("img", name=re.compile(label))
+
+
+def thick_line(picture: Any) -> Any:
+    """The line that is drawn over its own thin one when a passage is marked."""
+    return picture.locator("path[stroke-width], path.rw-thick")
+
+
+def hit_line(picture: Any, passage: int) -> Any:
+    return picture.locator(f'path[data-passage="{passage - 1}"]')

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -417,3 +419,27 @@ def test_what_on_progress_raises_stops_the_load(folder: str, checkpoints: Path) 
         load_reranker(checkpoints / folder, on_progress=stop)
     assert is_enough.count(True) == 1
     assert False in is_enough
+
+
+@pytest.mark.slow
+def test_several_threads_load_their_first_models_at_once(checkpoints: Path) -> None:
+    """In a process of its own, since only the first import of transformers can go wrong."""
+    script = """
+import sys, threading, traceback
+from reranker_core.loading import load_reranker
+
+def load(folder):
+    try:
+        print(load_reranker(folder).family)
+    except BaseException:
+        traceback.print_exc()
+
+threads = [threading.Thread(target=load, args=(folder,)) for folder in sys.argv[1:]]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    folders = [str(checkpoints / name) for name in ("layerwise", "llm", "encoder")]
+    done = subprocess.run([sys.executable, "-c", script, *folders], capture_output=True, text=True, check=True)
+    assert (sorted(done.stdout.split()), done.stderr) == (["decoder", "encoder", "layerwise"], "")
