@@ -264,6 +264,23 @@ def test_the_table_is_reached_and_sorted_by_keyboard_alone(page: Any) -> None:
     assert page.locator("th[aria-sort=descending]").inner_text().strip(" ↓\n") == "BM25"
 
 
+def test_models_that_are_chosen_faster_than_the_server_answers_all_count(page: Any) -> None:
+    held: list[Any] = []
+
+    def hold_the_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        held.append(route)
+
+    page.route("**/gradio_api/run/**", hold_the_first)
+    with page.expect_request("**/gradio_api/run/**"):
+        choose(page, "tiny-encoder")
+    choose(page, "tiny-layerwise")
+    held[0].continue_()
+    page.get_by_role("checkbox", name="3", exact=True).check()
+    page.unroute("**/gradio_api/run/**")
+
+
 def test_a_second_visitor_scores_while_the_first_one_waits(page: Any, app: RunningApp, chromium: Any, load: Any) -> None:
     passages = [f"panda number {number} lives on a mountain" for number in range(150)]
     context = chromium.new_context(locale="en-US")

@@ -96,14 +96,15 @@ def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
     page.unload(events.stop)
     upload.upload(events.upload, upload, [*texts, message], **_QUIET)
     choice = [form["models"], form["layers"], form["all_layers"]]
-    form["models"].input(events.choose, choice, [form["layers"], form["all_layers"], downloads, advice], **_QUIET)
-    form["layers"].input(events.price, choice[:2], form["layers"], **_QUIET)
+    offered = [form["layers"], form["all_layers"], downloads, advice]
+    form["models"].input(events.choose, choice, offered, trigger_mode="always_last", **_QUIET)
+    form["layers"].input(events.price, choice[:2], form["layers"], trigger_mode="always_last", **_QUIET)
     everything = [*(form[name] for name in FIELDS), downloads, advice, arrived, message]
     arriving = visit.opened(events.arrive, None, everything, **_QUIET)
     scored.append(arriving.then(events.score_arrived, arrived, outputs, **scoring))
     settings = [form[name] for name in _SETTINGS]
     for component in settings:
-        component.input(None, settings, None, js=_KEEP_SETTINGS, **_PRIVATE)
+        component.input(None, settings, None, js=_KEEP_SETTINGS, trigger_mode="always_last", **_PRIVATE)
     return CompareTab(models=form["models"], downloads=downloads, scored=scored, refresh=events.refresh)
 
 
