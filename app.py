@@ -11,6 +11,7 @@ from reranker_core.downloads import Downloads
 from reranker_core.home import MODELS_FILE, find_home
 from reranker_core.local_models import LocalModels
 from reranker_core.pool import ModelPool
+from ui.label_place import Labels
 from ui.layout import build_app, launch_options
 from ui.services import Services, import_torch_later
 
@@ -32,13 +33,16 @@ def main() -> None:
     handler = logging.StreamHandler()
     handler.setLevel(logging.INFO)  # on the handler: bm25s sets its own logger to DEBUG
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
     is_local = options.host in _LOOPBACK and "SPACE_ID" not in os.environ
+    home = find_home(options.home)
     services = Services(
         pool=ModelPool(memory_budget=None if options.memory_gb is None else int(options.memory_gb * 1e9)),
         downloads=Downloads(),
-        local_models=LocalModels(find_home(options.home) / MODELS_FILE),
+        local_models=LocalModels(home / MODELS_FILE),
+        labels=Labels(home),
         allow_folders=is_local,
         allow_download=is_local or options.allow_downloads,
     )
@@ -48,7 +52,7 @@ def main() -> None:
         server_port=options.port,
         inbrowser=options.open,
         prevent_thread_lock=True,
-        **launch_options(),
+        **launch_options(is_local=is_local),
     )
     import_torch_later(seconds=5.0)
     app.block_thread()

@@ -257,6 +257,7 @@ class Candidate(Table, table=True):
     __table_args__ = (
         UniqueConstraint("query_id", "passage_id"),
         Index("ix_candidate_passage_id", "passage_id"),
+        Index("ix_candidate_queue", "query_id", "batch_id", "passage_id"),
         Index("ix_candidate_project_id_batch_id", "project_id", "batch_id"),
         _index_of_batch("candidate"),
         _STRICT,
@@ -326,8 +327,9 @@ class Judgement(Table, table=True):
             sqlite_where=text("deleted_at IS NULL"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
-        # Undone ones too: what looks for a candidate's judgements before it is deleted cannot use a partial index.
-        Index("ix_judgement_candidate_id", "candidate_id", "annotator_id"),
+        # Undone ones too: what looks for a candidate's judgements before it is deleted cannot use a partial index. With all
+        # that tells whether somebody judged a candidate.
+        Index("ix_judgement_candidate_id", "candidate_id", "annotator_id", "deleted_at", "state", "batch_id"),
         Index(
             "ix_judgement_counts",
             "project_id",
@@ -335,6 +337,7 @@ class Judgement(Table, table=True):
             "state",
             "batch_id",
             "candidate_id",
+            "grade",
             sqlite_where=text("deleted_at IS NULL"),
         ),
         Index("ix_judgement_today", "project_id", "annotator_id", "updated_at"),

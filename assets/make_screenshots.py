@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from ui.layout import build_app, launch_options
 from ui.services import Services
@@ -35,8 +35,28 @@ def main() -> None:
         page.goto(f"{url}?tab=models")
         page.get_by_role("button", name="Download 2.3 GB: v2-m3").wait_for()
         page.screenshot(path=FOLDER / "models.png")
+        label(browser, url)
         browser.close()
     app.close()
+
+
+def label(browser: Browser, url: str) -> None:
+    """Judge some of the example's passages, and look at them under Data."""
+    page = browser.new_page(viewport={"width": 1280, "height": 780}, locale="en-US")
+    page.goto(f"{url}?tab=annotate")
+    page.get_by_role("button", name="Try it with the example").click()
+    page.get_by_text("passage 1 of").first.wait_for()
+    for key in "xxaxx":
+        page.keyboard.press(key)
+        page.wait_for_timeout(600)
+    page.get_by_text("5 of").first.wait_for()
+    page.wait_for_timeout(6000)  # until the counts are read again
+    page.screenshot(path=FOLDER / "annotate.png")
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.get_by_role("tab", name="Data").click()
+    page.get_by_text("candidates").first.wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=FOLDER / "data.png")
 
 
 def compare(page: Page) -> None:

@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+from annotations.command_line import main as run_labels
 from reranker_core.command_line import main
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +49,24 @@ def test_each_command_of_readme_runs(
     monkeypatch.chdir(ROOT)
     assert main(shlex.split(command, comments=True)) == 0
     assert capsys.readouterr().out
+
+
+def test_the_commands_for_labels_of_readme_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RERANKER_WORKBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    commands = re.findall(r"^python -m annotations (.*)$", README, flags=re.MULTILINE)
+    for command in commands:
+        assert run_labels(shlex.split(command)) == 0, capsys.readouterr().err
+    assert len(commands) == 6
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["query"], len(row["pos"]), len(row["neg"])) for row in rows] == [
+        ("what is panda?", 1, 2),
+        ("熊猫吃什么？", 1, 1),
+        ("what do bees eat?", 1, 1),
+    ]
 
 
 @pytest.mark.parametrize(

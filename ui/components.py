@@ -12,7 +12,9 @@ from ui.assets import FOLDER, read_text
 
 
 def result_view(
-    value: dict[str, Any] | None = None, take_away: Callable[[dict[str, Any]], dict[str, str]] | None = None
+    value: dict[str, Any] | None = None,
+    take_away: Callable[[dict[str, Any]], dict[str, str]] | None = None,
+    send: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> gr.HTML:
     """Make the view of a comparison: table, pictures, and the buttons by which it is taken away.
 
@@ -21,6 +23,7 @@ def result_view(
         take_away: called with `kind` (`"python"`, `"curl"`, `"json"` or `"csv"`), `request`, `result` and `address`;
             returns `text` and the `file` name for it, or `error` with a sentence. Without it there are no buttons.
             Whoever can open the page can call it with anything.
+        send: called as `ui.label_sending.send_to_labels`. Without it there is no button to send passages to be judged.
     """
     files = sorted(file.name for file in (FOLDER / "scripts" / "result").glob("*.js"))
     scripts = ["scripts/link.js", *(f"scripts/result/{name}" for name in files)]
@@ -30,7 +33,8 @@ def result_view(
         '<p class="rw-spoken rw-hidden" role="status"></p>',
         js_on_load="\n".join(map(read_text, scripts)),
         apply_default_css=False,
-        server_functions=[_named_take_away(take_away)] if take_away else None,
+        server_functions=[*([_named_take_away(take_away)] if take_away else []), *([_named_send(send)] if send else [])]
+        or None,
     )
 
 
@@ -58,3 +62,12 @@ def _named_take_away(function: Callable[[dict[str, Any]], dict[str, str]]) -> Ca
         return function(wanted)
 
     return take_away
+
+
+def _named_send(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Give a function the name by which the script calls it."""
+
+    def send_to_labels(wanted: dict[str, Any]) -> dict[str, Any]:
+        return function(wanted)
+
+    return send_to_labels

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec
 
 import gradio as gr
 
+from annotations.errors import AnnotationError
 from reranker_core.errors import RerankerError
 from ui.runs import ReplacedError
 
@@ -19,7 +20,7 @@ UNEXPECTED = "Something went wrong that should not have ({}). Your inputs are un
 
 def say_failure(failure: Exception) -> str:
     """Turn a failure into the sentence for the screen; what is no error of ours goes to the log in full."""
-    if isinstance(failure, RerankerError):
+    if isinstance(failure, RerankerError | AnnotationError):
         return str(failure)
     logger.error("unexpected failure on the screen", exc_info=failure)
     return UNEXPECTED.format(type(failure).__name__)

@@ -8,10 +8,13 @@ from ui.api import build_api
 from ui.assets import FOLDER
 from ui.downloading import start_download, stop_download
 from ui.errors import raise_to_client
+from ui.label_api import build_label_api
 from ui.machine import describe_state
 from ui.panels import named_model, status_line
 from ui.services import Services
+from ui.tabs.annotate import AnnotateTab, build_annotate_tab
 from ui.tabs.compare import CompareTab, build_compare_tab
+from ui.tabs.data import build_data_tab
 from ui.tabs.models import ModelsTab, build_models_tab
 
 TITLE = "Reranker Workbench"
@@ -19,7 +22,7 @@ TITLE = "Reranker Workbench"
 _HEADER = f"""<header class="rw-header"><h1>{TITLE}</h1>
 <p>Which passage answers the query? Compare BM25 and the BGE rerankers, layer by layer.</p></header>"""
 
-_TABS = ("compare", "models")
+_TABS = ("compare", "annotate", "data", "models")
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
@@ -33,11 +36,22 @@ def build_app(services: Services) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare") as compare_page:
                 compare = build_compare_tab(services, app)
+            with gr.Tab("Annotate", id="annotate") as annotate_page:
+                annotate = build_annotate_tab(lambda: services.labels.store)
+            with gr.Tab("Data", id="data") as data_page:
+                data = build_data_tab(services, app)
             with gr.Tab("Models", id="models") as models_page:
                 models = build_models_tab(services)
         _connect(services, app, state, compare, models, [compare_page, models_page])
+        shown = [annotate.project, annotate.name, annotate.view, annotate.message]
+        entered = [annotate.project, annotate.name, annotate.view]
+        annotate_page.select(annotate.enter, entered, shown, **_QUIET)
+        named = [annotate.name, annotate.view]
+        compare.result.judge(_judging(annotate), named, [tabs, *shown], **_QUIET)
+        data_page.select(data.refresh, data.project, data.shown, **_QUIET)
         app.load(_chosen_tab, None, tabs, **_QUIET)
         build_api(services)
+        build_label_api(services)
     app.queue(max_size=500)
     return app
 
@@ -84,14 +98,30 @@ def _connect(
         scored.then(lambda: describe_state(services), None, state, **_QUIET)
 
 
+def _judging(annotate: AnnotateTab) -> Any:
+    """Make the handler that turns to the Annotate tab, at the query that was sent there."""
+
+    def judge_now(name: str, view: Any, event: gr.EventData) -> Any:
+        sent = event._data if isinstance(event._data, dict) else {}
+        # A view that was never open asks by itself, and finds the query in the browser.
+        shown = annotate.show(sent.get("project"), name, sent.get("query")) if view else (gr.skip(),) * 4
+        return gr.Tabs(selected="annotate"), *shown
+
+    return judge_now
+
+
 def _chosen_tab(request: gr.Request) -> Any:
     """Open the tab that the address names: `?tab=models`."""
     chosen = request.query_params.get("tab")
     return gr.Tabs(selected=chosen) if chosen in _TABS else gr.skip()
 
 
-def launch_options() -> dict[str, Any]:
-    """Give the options of `launch()`: our look, and nothing kept or published of what visitors paste."""
+def launch_options(*, is_local: bool = True) -> dict[str, Any]:
+    """Give the options of `launch()`: our look, and nothing kept or published of what visitors paste.
+
+    Args:
+        is_local: whether only this machine's user comes; strangers upload smaller files.
+    """
     # System fonts: the semibold file that gradio 6.31 ships holds Cyrillic letters only, so headings come out mixed.
     theme = gr.themes.Default(
         primary_hue="blue",
@@ -109,13 +139,13 @@ def launch_options() -> dict[str, Any]:
     )
     return {
         "theme": theme,
-        "css_paths": [FOLDER / name for name in ("style.css", "forms.css", "result.css")],
+        "css_paths": [FOLDER / name for name in ("style.css", "forms.css", "result.css", "annotate.css", "data.css")],
         "footer_links": ["api", "settings"],
         "run_history": False,  # on by default: it would keep every pasted passage in the browser
         "enable_monitoring": False,  # public by default
         "ssr_mode": False,
         "state_session_capacity": 200,
-        "max_file_size": "20mb",
+        "max_file_size": "500mb" if is_local else "20mb",
         "max_threads": 80,  # more than may wait for a device at once, so that the rest of the page still answers
         "share": False,
     }

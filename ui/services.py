@@ -7,6 +7,7 @@ from importlib import import_module
 from reranker_core.downloads import Downloads
 from reranker_core.local_models import LocalModels
 from reranker_core.pool import ModelPool
+from ui.label_place import Labels
 from ui.runs import Runs
 
 
@@ -18,6 +19,7 @@ class Services:
         pool: the models that are ready.
         downloads: what is being fetched from the Hub.
         local_models: folders and adapters of this machine that were added.
+        labels: the labelled data.
         runs: the scorings under way, so that each visitor can stop his own.
         allow_folders: whether a visitor may name folders of this machine: on a local screen only.
         allow_download: whether a visitor may start a download.
@@ -26,6 +28,7 @@ class Services:
     pool: ModelPool = field(default_factory=ModelPool)
     downloads: Downloads = field(default_factory=Downloads)
     local_models: LocalModels = field(default_factory=LocalModels)
+    labels: Labels = field(default_factory=Labels)
     runs: Runs = field(default_factory=Runs)
     allow_folders: bool = False
     allow_download: bool = False

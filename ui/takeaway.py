@@ -40,7 +40,7 @@ def take_away(services: Services, wanted: object) -> dict[str, str]:
             return {"text": as_python(services, comparison), "file": "comparison.py"}
         if kind == "curl":
             return {"text": as_curl(services, comparison, str(wanted.get("address") or "")), "file": "comparison.sh"}
-        result = _check_result(comparison, wanted.get("result"))
+        result = check_result(comparison, wanted.get("result"))
         if kind == "json":
             return {"text": as_json(comparison, result), "file": "comparison.json"}
         return {"text": as_csv(comparison, result), "file": "comparison.csv"}
@@ -159,7 +159,7 @@ def as_csv(comparison: Comparison, result: dict[str, Any]) -> str:
     return file.getvalue()
 
 
-def _check_result(comparison: Comparison, result: object) -> dict[str, Any]:
+def check_result(comparison: Comparison, result: object) -> dict[str, Any]:
     """Check that a result that the page sends has a score and a rank of every passage in each column.
 
     Raises:

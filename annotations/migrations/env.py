@@ -3,11 +3,14 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
+from annotations.migrations.upgrading import is_described
 from annotations.models import Table
 
 
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Table.metadata, render_as_batch=True)
+    context.configure(
+        connection=connection, target_metadata=Table.metadata, render_as_batch=True, include_name=is_described
+    )
     with context.begin_transaction():
         context.run_migrations()
 

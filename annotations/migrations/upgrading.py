@@ -28,6 +28,11 @@ def upgrade(connection: Connection, *, to: str = "head") -> None:
     command.upgrade(config, to)
 
 
+def is_described(name: str | None, kind: str, parents: object) -> bool:
+    """Tell alembic whether the models describe something; they do not describe the tables of the indexes for search."""
+    return kind != "table" or name is None or "_search" not in name
+
+
 def _configure() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))

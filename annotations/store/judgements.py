@@ -14,6 +14,8 @@ from annotations.store.database import Database, require
 from annotations.store.judgement_rows import Origin, change, check_grade, find_row
 from annotations.store.visibility import is_published
 
+BULK = 20  # judgements at once that are worth a copy first, which takes a second at 150 MB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgementInput:
@@ -89,7 +91,7 @@ class Judgements:
         Args:
             database: an open one.
             on_saved: told how many were committed; must not fail.
-            before_bulk: called before many are changed at once; what it raises prevents that.
+            before_bulk: called before 20 or more are changed at once; what it raises prevents that.
         """
         self._database = database
         self._on_saved = on_saved
@@ -111,6 +113,8 @@ class Judgements:
     def save_many(self, judgements: Sequence[JudgementInput], *, group: str | None = None) -> list[Saved]:
         """Write many judgements of one annotator in one project at once, all or none; undo takes them back as one step.
 
+        Before 20 or more a verified copy of the database is made.
+
         Args:
             judgements: each with a `seq` of its own.
             group: the step's id, by default a new one.
@@ -122,7 +126,8 @@ class Judgements:
             raise InputError(
                 "Judgements that are saved together must be of one annotator. Save those of each on their own."
             )
-        self._before_bulk()
+        if len(judgements) >= BULK:
+            self._before_bulk()
         group_id = group or str(uuid.uuid4())
         with self._database.write() as session:
             saved = [self._save(session, judgement, group_id=group_id) for judgement in judgements]

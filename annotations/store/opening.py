@@ -8,14 +8,19 @@ from typing import Self
 
 from annotations.backup import AutomaticBackups, Reason, refuse_foreign
 from annotations.migrations.upgrading import list_revisions, upgrade
+from annotations.store.browsing import Browse
 from annotations.store.counts import CountsOf
 from annotations.store.database import Clock, Database, read_clock
 from annotations.store.history import History
 from annotations.store.imports import Imports
 from annotations.store.judgements import Judgements
+from annotations.store.labels import Labels
 from annotations.store.locks import InUse, opening
 from annotations.store.projects import Annotators, Projects
+from annotations.store.queue_rows import Queue
 from annotations.store.scores import Scores
+from annotations.store.search import Search
+from annotations.store.snapshot_rows import Snapshots
 from annotations.store.sqlite import describe_file, explaining, make_engine, rebuilding
 from annotations.store.texts import Texts
 
@@ -41,6 +46,11 @@ class Store:
         self.judgements = Judgements(database, on_saved=backups.count, before_bulk=partial(backups.make, "bulk"))
         self.history = History(database)
         self.counts = CountsOf(database)
+        self.labels = Labels(database)
+        self.queue = Queue(database)
+        self.search = Search(database)
+        self.browse = Browse(database)
+        self.snapshots = Snapshots(database)
 
     @classmethod
     def open(

@@ -4,13 +4,27 @@ Another database would need another file like this one; the rest of the store is
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    select,
+    text,
+)
+from sqlalchemy import table as name_table
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -50,6 +64,18 @@ _TRIGGERS = (
         "import_batch_stays_published",
         "UPDATE OF published_at ON import_batch WHEN OLD.published_at IS NOT NULL",
         "an import stays published",
+    ),
+)
+# The tables of texts that an index for search is kept of, in a table named after them.
+_SEARCHED = ("passage", "query")
+_SEARCH_TRIGGERS = (
+    ("added", "INSERT", "INSERT INTO {table}_search (rowid, text) VALUES (NEW.id, NEW.text);"),
+    ("removed", "DELETE", "INSERT INTO {table}_search ({table}_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);"),
+    (
+        "changed",
+        "UPDATE OF text",
+        "INSERT INTO {table}_search ({table}_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);"
+        " INSERT INTO {table}_search (rowid, text) VALUES (NEW.id, NEW.text);",
     ),
 )
 
@@ -117,16 +143,28 @@ def rebuilding(engine: Engine) -> Iterator[Connection]:
         try:
             with connection.begin():
                 before = _count_rows(driver)
-                for name, _, _ in _TRIGGERS:
+                triggers = _describe_triggers()
+                for name in triggers:
                     connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
                 yield connection
-                for name, when, message in _TRIGGERS:
-                    connection.exec_driver_sql(
-                        f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
-                    )
+                for statement in triggers.values():
+                    connection.exec_driver_sql(statement)
                 _check_kept(driver, before)
         finally:
             driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _describe_triggers() -> dict[str, str]:
+    """Give what makes the triggers, by name."""
+    triggers = {
+        name: f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        for name, when, message in _TRIGGERS
+    }
+    for table in _SEARCHED:
+        for suffix, when, action in _SEARCH_TRIGGERS:
+            name = f"{table}_search_{suffix}"
+            triggers[name] = f"CREATE TRIGGER {name} AFTER {when} ON {table} BEGIN {action.format(table=table)} END"
+    return triggers
 
 
 def _check_kept(driver: sqlite3.Connection, before: dict[str, int]) -> None:
@@ -171,6 +209,36 @@ def delete_some(connection: Connection, table: str, *, batch_id: int, at_most: i
             " WHERE judgement.batch_id = ? LIMIT ?"
         )
     return connection.exec_driver_sql(f'DELETE FROM "{table}" WHERE rowid IN ({staged})', (batch_id, at_most)).rowcount
+
+
+# Search
+
+TRIGRAM = 3  # characters of a piece that the index for search holds; what is shorter is not found by it
+_PIECES = 24  # of a word that are looked up; few are enough, since what is found is compared anyway
+
+
+def find_by_trigrams(table: str, words: Sequence[Sequence[str]]) -> Select[int]:
+    """Give the ids of texts that have all pieces of three characters of each word, which is not yet the word itself.
+
+    The index holds no places, so that it is small; what it gives has to be compared with the word.
+
+    Args:
+        table: `passage` or `query`.
+        words: the spellings of each, of which one is enough; none shorter than three characters.
+    """
+    index = name_table(f"{table}_search", column("rowid"))
+    wanted = " AND ".join("(" + " OR ".join(f"({_quote_pieces(one)})" for one in spellings) + ")" for spellings in words)
+    return select(index.c.rowid).where(
+        text(f"{table}_search MATCH :wanted").bindparams(bindparam("wanted", wanted, unique=True))
+    )
+
+
+def _quote_pieces(word: str) -> str:
+    """Write a word's pieces so that FTS5 reads no operator, no column and no other syntax in them."""
+    places = range(len(word) - TRIGRAM + 1)
+    step = max(1, -(-len(places) // _PIECES))
+    pieces = dict.fromkeys(word[place : place + TRIGRAM] for place in places[::step])
+    return " AND ".join('"' + piece.replace('"', '""') + '"' for piece in pieces)
 
 
 # Copies
@@ -253,7 +321,9 @@ def _describe(connection: sqlite3.Connection) -> Contents:
 
 
 def _count_rows(connection: sqlite3.Connection) -> dict[str, int]:
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    tables = connection.execute(  # not those that an index for search lies in
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
+    )
     return {
         str(name): int(connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]) for (name,) in tables.fetchall()
     }

@@ -120,8 +120,9 @@ def add_texts(
             session.execute(these.where(~is_published(table.batch_id)).values(batch_id=None))
             session.execute(these.where(col(table.deleted_at).is_not(None)).values(deleted_at=None))
         if rows:
-            session.execute(insert(table), rows)
-            known = {row[0]: row[1] for row in session.execute(lookup)}
+            # RETURNING makes it one statement for many rows; with one for each the index for search is written row by row.
+            added = session.execute(insert(table).returning(col(table.sha256), col(table.id)), rows)
+            known |= {row[0]: row[1] for row in added}
         ids += [known[sha] for sha in shas]
         new += len(rows)
     return Added(ids=tuple(ids), new=new)

@@ -146,9 +146,13 @@ def test_copies_are_made_at_the_start_before_bulk_and_import_and_every_few_judge
     with Store.open(path) as store:
         assert list_backups(path) == []
         desk = lay_out(store)
-        store.judgements.save_many([desk.make(0, 1), desk.make(1, 2)])
+        store.judgements.save_many([desk.make(0, 1, expected_version=number) for number in range(19)])
+        assert list_backups(path) == []  # so few are not worth the second that a copy takes
+        desk.undo()
+        changes = [desk.make(0, 2, expected_version=38 + number if number else 0) for number in range(19)]
+        store.judgements.save_many([*changes, desk.make(1, 2)])
         (bulk,) = list_backups(path)
-        assert (bulk.reason, check_backup(bulk.path).counts["judgement"]) == ("bulk", 0)
+        assert (bulk.reason, check_backup(bulk.path).counts["judgement"]) == ("bulk", 1)
         batch = store.imports.begin(desk.project_id, source_kind="csv", source_name="a", sha256="")
         store.imports.publish(batch.id)
         assert list_backups(path)[0].reason == "import"
@@ -187,7 +191,7 @@ def test_nothing_much_is_changed_where_no_copy_can_be_made(desk: Desk) -> None:
     (desk.store.path.parent / "backups").write_text("in the way", encoding="utf-8")
 
     with pytest.raises(StorageError, match="backups"):
-        desk.store.judgements.save_many([desk.make(0, 1)])
+        desk.store.judgements.save_many([desk.make(0, 1, expected_version=number) for number in range(20)])
     with pytest.raises(StorageError, match="backups"):
         desk.store.imports.begin(desk.project_id, source_kind="csv", source_name="a", sha256="")
     assert desk.grades()[0] is None

@@ -131,7 +131,10 @@ def test_a_cancelled_import_leaves_nothing(desk: Desk) -> None:
     desk.judge(0, None)
     before = look(desk)
     with raw(desk.store.path) as connection:
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [
+            row[0]
+            for row in connection.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
+        ]
 
         def count() -> list[int]:
             return [

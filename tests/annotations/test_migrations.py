@@ -14,6 +14,7 @@ from annotations.migrations import upgrading
 from annotations.migrations.upgrading import list_revisions, upgrade
 from annotations.store import Store, opening
 from annotations.store.sqlite import make_engine, rebuilding
+from annotations.store.texts import NewPassage
 from tests.annotations.desk import lay_out, raw
 
 DATA = Path(__file__).parent / "data"
@@ -29,6 +30,8 @@ def upgrade() -> None:
     with op.batch_alter_table("judgement") as table:
         table.add_column(sa.Column("note", sa.Text()))
     with op.batch_alter_table("candidate") as table:
+        table.add_column(sa.Column("note", sa.Text()))
+    with op.batch_alter_table("passage", recreate="always") as table:
         table.add_column(sa.Column("note", sa.Text()))
     {also}
 """
@@ -76,6 +79,22 @@ def test_labels_of_every_earlier_version_are_all_there_after_opening(path: Path,
         assert [row.grade for row in store.judgements.of_query(query.id, annotator_id=ada.id)] == [3]
 
 
+@pytest.mark.parametrize("revision", list_revisions())
+def test_texts_of_every_earlier_version_are_found_after_opening_and_so_are_new_ones(path: Path, revision: str) -> None:
+    make_at(path, revision)
+
+    with Store.open(path) as store:
+        project = store.projects.get("pandas")
+        store.texts.add_passages(project.id, [NewPassage(text="The red panda is none.")])
+        assert [one.text for one in store.search.passages(project.id, "熊科动物")] == ["大熊猫是熊科动物。"]
+        found = [one.text for one in store.search.passages(project.id, "Panda")]
+        assert found == ["A panda is a bear.", "The red panda is none."]
+        assert [one.text for one in store.search.queries(project.id, "what is")] == ["what is panda?"]
+    with raw(path) as connection:
+        for table in ("passage", "query"):
+            connection.execute(f"INSERT INTO {table}_search ({table}_search, rank) VALUES ('integrity-check', 1)")
+
+
 def test_an_earlier_database_is_copied_then_upgraded_without_losing_children_or_rules(path: Path, later: Path) -> None:
     later.rename(later.with_suffix(".off"))
     make_at(path, list_revisions()[-1])
@@ -90,6 +109,9 @@ def test_an_earlier_database_is_copied_then_upgraded_without_losing_children_or_
             connection.execute("DELETE FROM judgement")
         with pytest.raises(sqlite3.IntegrityError, match="never changed"):
             connection.execute("UPDATE judgement_event SET seq = 1")
+        connection.execute("UPDATE passage SET text = 'A rebuilt table is searched.' WHERE id = 3")
+        found = "SELECT rowid FROM passage_search WHERE passage_search MATCH '\"ebu\"'"
+        assert connection.execute(found).fetchall() == [(3,)]
     (copy,) = [backup for backup in list_backups(path) if backup.reason == "migration"]
     with closing(sqlite3.connect(f"{copy.path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         assert connection.execute("SELECT count(*) FROM judgement").fetchone() == (3,)

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -32,9 +33,13 @@ class Bench:
     app: Any = None
     projects: dict[str, int] = field(default_factory=dict)
 
+    def open(self) -> None:
+        """Open the store."""
+        self.store = Store.open(self.folder / "labels.db")
+
     def launch(self, port: int | None = None) -> None:
         """Serve the page."""
-        self.store = Store.open(self.folder / "labels.db")
+        self.open()
         with gr.Blocks(title="Annotate", fill_width=True, analytics_enabled=False) as self.app:
             gr.Markdown("# Annotate")
             build_annotate_tab(lambda: self.store)
@@ -93,7 +98,8 @@ class Bench:
         statement = """SELECT passage.text, judgement.state, judgement.grade FROM judgement
             JOIN candidate ON candidate.id = candidate_id JOIN passage ON passage.id = passage_id
             JOIN annotator ON annotator.id = annotator_id
-            WHERE judgement.project_id = ? AND handle = ? AND judgement.deleted_at IS NULL"""
+            WHERE judgement.project_id = ? AND handle = ? AND judgement.deleted_at IS NULL
+            ORDER BY judgement.id"""
         return {text: grade if state == "graded" else state for text, state, grade in self.rows(statement, project, name)}
 
     def count_events(self, project: int) -> int:
@@ -115,3 +121,14 @@ def passage(page: Any) -> str:
 def wait_until_saved(page: Any) -> None:
     """Wait until nothing waits any more."""
     page.locator(".rw-label-saved", has_text=re.compile(r"(saved \d\d:\d\d:\d\d|nothing unsaved) · 0 waiting")).wait_for()
+
+
+def serve(folder: Path, port: int) -> None:
+    """Serve the page until the process is ended."""
+    bench = Bench(folder)
+    bench.launch(port)
+    bench.app.block_thread()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -299,3 +299,17 @@ def test_a_second_visitor_scores_while_the_first_one_waits(page: Any, app: Runni
         by_text = {text: float(cells[-1]) for text, *cells in rows(visit)}
         assert [by_text[passage] for passage in passages] == pytest.approx(expected, abs=1e-5)
     context.close()
+
+
+def test_a_comparison_is_sent_to_be_judged_and_opened_there(page: Any) -> None:
+    for query, project in (("giant pandas", "Sent"), ("eating bamboo", None)):
+        page.get_by_role("tab", name="Compare").click()
+        score(page, query, ["giant pandas eat bamboo", "hi"])
+        page.get_by_role("button", name="Send to Annotate").click()
+        page.get_by_role("dialog").get_by_label("Project").select_option("New project …" if project else "Sent")
+        if project:
+            page.get_by_label("Its name").fill(project)
+        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_text("2 new candidates for this query in “Sent”.").wait_for()
+        page.get_by_role("button", name="Judge them now").click()
+        page.locator(".rw-label-query-text", has_text=query).wait_for()

@@ -12,7 +12,7 @@ function makeTakeAway() {
     isBusy = true;
     status.textContent = '';
     try {
-      status.textContent = await act(button);
+      status.replaceChildren(await act(button));
     } catch (error) {
       status.textContent = error instanceof Error ? error.message : 'The server did not answer. Try again.';
     }
@@ -27,6 +27,7 @@ function makeTakeAway() {
     return `Downloaded ${file}.`;
   });
   add('Copy link', copyLink);
+  if (server.send_to_labels) add('Send to Annotate …', sendToAnnotate);
   row.append(status);
   return row;
 }

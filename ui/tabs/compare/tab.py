@@ -9,6 +9,7 @@ import gradio as gr
 from ui.assets import read_examples
 from ui.comparison import RAW, SIGMOID, Comparison
 from ui.components import message_line, result_view, shortcut_script
+from ui.label_sending import send_to_labels
 from ui.panels import download_panel, visit_script
 from ui.passages import FILE_TYPES, SEPARATIONS, join_passages
 from ui.services import Services
@@ -38,12 +39,14 @@ class CompareTab:
     Attributes:
         models: the picker of models.
         downloads: the panel of models that are not here.
+        result: the result view; its event `judge` says which query of which project was sent to be judged.
         scored: events after which models may have been loaded.
         refresh: gives new values of `models` and `downloads` for the names that are chosen.
     """
 
     models: gr.CheckboxGroup
     downloads: gr.HTML
+    result: gr.HTML
     scored: list[Any]
     refresh: Callable[[list[str]], tuple[Any, Any]]
 
@@ -75,7 +78,11 @@ def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
             visit = visit_script()
             arrived = gr.State(None)
         with gr.Column(scale=2, min_width=320):
-            result = result_view(_score_at_start(services, first), take_away=lambda wanted: take_away(services, wanted))
+            result = result_view(
+                _score_at_start(services, first),
+                take_away=lambda wanted: take_away(services, wanted),
+                send=lambda wanted: send_to_labels(services, wanted),
+            )
             advice = gr.Markdown(advise(services, ["bm25"]), elem_classes="rw-advice")
 
     events = CompareEvents(services, form)
@@ -105,7 +112,7 @@ def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
     settings = [form[name] for name in _SETTINGS]
     for component in settings:
         component.input(None, settings, None, js=_KEEP_SETTINGS, trigger_mode="always_last", **_PRIVATE)
-    return CompareTab(models=form["models"], downloads=downloads, scored=scored, refresh=events.refresh)
+    return CompareTab(models=form["models"], downloads=downloads, result=result, scored=scored, refresh=events.refresh)
 
 
 def _build_texts(

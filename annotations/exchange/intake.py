@@ -1,0 +1,232 @@
+"""Rows of all formats on their way to a target: each one is used, left out for a reason, or noted as a problem."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from annotations.errors import InputError
+from annotations.exchange.file_rows import FilePassage, FileRow, Label
+from annotations.exchange.grades import GradeRules
+from annotations.exchange.import_options import ImportOptions
+from annotations.exchange.samples import SAMPLE_SIZE, SampleRow
+from annotations.exchange.targets import NewJudgement, Target
+from annotations.exchange.training_files import RANDOM
+from annotations.models import Split, State
+from annotations.store.text_rows import NewCandidate, identify
+from annotations.store.texts import NewPassage, NewQuery
+from reranker_core.examples import Problem, Problems
+
+AT_ONCE = 1000  # pairs
+
+
+class Verdict(NamedTuple):
+    """A judgement that a row brings, its grade mapped."""
+
+    state: State
+    grade: int | None
+    annotator: str
+    judged_at: datetime | None
+    duration_ms: int | None
+
+
+class Pair(NamedTuple):
+    """A pair of a row, both texts known to the target."""
+
+    file: str
+    line: int
+    query_id: int
+    passage_id: int
+    source: str
+    rank: int | None
+    verdict: Verdict | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Intake:
+    """Takes rows, and keeps account of them.
+
+    Attributes:
+        target: where they go.
+        grades: how the file's grades are read.
+        options: what is taken.
+        problems: takes the rows that cannot be used.
+        used: rows that were taken.
+        left_out: rows that the options left out, by reason.
+        splits: how many queries the file puts into each part.
+        annotators: how many judgements each handle has.
+        sample: the first few pairs.
+    """
+
+    target: Target
+    grades: GradeRules
+    options: ImportOptions
+    problems: Problems
+    used: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    splits: Counter[Split] = field(default_factory=Counter)
+    annotators: Counter[str] = field(default_factory=Counter)
+    sample: list[SampleRow] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+    _split_of: dict[int, Split] = field(default_factory=dict)
+    _moved: set[int] = field(default_factory=set)
+    _judged: dict[tuple[int, str], tuple[State, int | None, str, int]] = field(default_factory=dict)
+    _at_random: set[int] = field(default_factory=set)
+    _bad: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def random_negatives(self) -> int:
+        """How many candidates came because they had been filled in at random."""
+        return len(self._at_random)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be known of the rows that were taken."""
+        if not self._moved:
+            return ()
+        return (f"{len(self._moved)} queries stand in several parts of the split. The first one counts.",)
+
+    def take_rows(self, rows: Iterable[FileRow]) -> None:
+        """Take rows that have their texts."""
+        waiting: list[tuple[FileRow, list[Verdict | None]]] = []
+        pairs = 0
+        for row in rows:
+            if self._is_beyond(row.query):
+                self.left_out[self.beyond_queries] += 1
+                continue
+            try:
+                waiting.append((row, [self.judge(passage.label) for passage in row.passages]))
+            except InputError as error:
+                self.note(row.file, row.line, str(error))
+                continue
+            if row.problem:
+                self.note(row.file, row.line, row.problem)
+            pairs += len(row.passages)
+            if pairs >= AT_ONCE:
+                self._take(waiting)
+                waiting, pairs = [], 0
+        self._take(waiting)
+
+    def take_pairs(self, pairs: Sequence[Pair]) -> None:
+        """Take pairs whose texts the target knows; contradictions are noted."""
+        candidates = self.target.add_candidates(
+            [
+                NewCandidate(query_id=one.query_id, passage_id=one.passage_id, source=one.source, source_rank=one.rank)
+                for one in pairs
+            ]
+        )
+        judgements = []
+        for pair, candidate_id in zip(pairs, candidates, strict=True):
+            if pair.verdict is None:
+                if pair.source == RANDOM:
+                    self._at_random.add(candidate_id)
+            elif self._is_new(pair, candidate_id, pair.verdict):
+                self.annotators[pair.verdict.annotator] += 1
+                judgements.append(NewJudgement(candidate_id=candidate_id, **pair.verdict._asdict()))
+        if judgements:
+            self.target.add_judgements(judgements)
+
+    def judge(self, label: Label | None) -> Verdict | None:
+        """Give the judgement that a label is; `None` for unjudged.
+
+        Raises:
+            InputError: its grade is not mapped.
+        """
+        if label is None:
+            return None
+        grade = self.grades.read(label.raw) if label.raw else None
+        state = label.state or "graded"
+        if state == "graded" and grade is None:
+            return None
+        annotator = label.annotator or self.options.annotator.strip()
+        return Verdict(state, grade, annotator, label.judged_at, label.duration_ms)
+
+    def show(self, query: str, passage: str, source: str, raw_grade: str, verdict: Verdict | None) -> None:
+        """Put a pair into the sample, as long as that is small."""
+        if len(self.sample) < SAMPLE_SIZE:
+            self.sample.append(
+                SampleRow(
+                    query=query,
+                    passage=passage,
+                    source=source,
+                    state=verdict.state if verdict else None,
+                    raw_grade=raw_grade,
+                    grade=verdict.grade if verdict else None,
+                    annotator=verdict.annotator if verdict else "",
+                )
+            )
+
+    def note(self, file: str, line: int, message: str) -> None:
+        """Note what is wrong with a row; a row has one problem, the first."""
+        if (file, line) not in self._bad:
+            self._bad.add((file, line))
+            self.problems.add(Problem(source=file, line=line, message=message))
+
+    def is_bad(self, file: str, line: int) -> bool:
+        """Tell whether something is wrong with a row."""
+        return (file, line) in self._bad
+
+    def note_split(self, query_id: int, split: Split | None) -> None:
+        """Count a query's part; if it came with another one before, that stays."""
+        if split is None:
+            return
+        if query_id not in self._split_of:
+            self._split_of[query_id] = split
+            self.splits[split] += 1
+        elif self._split_of[query_id] != split:
+            self._moved.add(query_id)
+
+    @property
+    def beyond_queries(self) -> str:
+        """Why rows of queries beyond the first so many are left out."""
+        return f"they are of queries beyond the first {self.options.max_queries}"
+
+    def _is_beyond(self, query: str) -> bool:
+        if self.options.max_queries is None:
+            return False
+        sha = identify(query)
+        if sha not in self._seen and len(self._seen) < self.options.max_queries:
+            self._seen.add(sha)
+        return sha not in self._seen
+
+    def _take(self, judged: Sequence[tuple[FileRow, list[Verdict | None]]]) -> None:
+        queries = {(row.query, row.query_id, row.split): 0 for row, _ in judged}
+        passages = {_name(passage): 0 for row, _ in judged for passage in row.passages}
+        wanted = [NewQuery(text=text, external_id=key, split=split) for text, key, split in queries]
+        queries = dict(zip(queries, self.target.add_queries(wanted), strict=True))
+        texts = [NewPassage(text=text, external_id=key, title=title) for text, key, title in passages]
+        passages = dict(zip(passages, self.target.add_passages(texts), strict=True))
+        pairs = []
+        for row, verdicts in judged:
+            query_id = queries[row.query, row.query_id, row.split]
+            self.note_split(query_id, row.split)
+            for passage, verdict in zip(row.passages, verdicts, strict=True):
+                self.show(row.query, passage.text, passage.source, passage.label.raw if passage.label else "", verdict)
+                pair = Pair(row.file, row.line, query_id, passages[_name(passage)], passage.source, passage.rank, verdict)
+                pairs.append(pair)
+        self.take_pairs(pairs)
+        self.used += sum(not self.is_bad(row.file, row.line) for row, _ in judged)
+
+    def _is_new(self, pair: Pair, candidate_id: int, verdict: Verdict) -> bool:
+        """Tell whether nobody of that name judged that candidate before in these files."""
+        this = (verdict.state, verdict.grade, pair.file, pair.line)
+        before = self._judged.setdefault((candidate_id, verdict.annotator), this)
+        if before is this:
+            return True
+        if before[:2] != (verdict.state, verdict.grade):
+            self.note(
+                pair.file,
+                pair.line,
+                f"{verdict.annotator} judged the same passage for this query otherwise before: {_describe(*before[:2])} in "
+                f"{before[2]}:{before[3]}, here {_describe(verdict.state, verdict.grade)}. Keep one of them.",
+            )
+        return False
+
+
+def _name(passage: FilePassage) -> tuple[str, str | None, str | None]:
+    return passage.text, passage.external_id, passage.title
+
+
+def _describe(state: State, grade: int | None) -> str:
+    return f"grade {grade}" if state == "graded" else state

@@ -1,0 +1,258 @@
+"""`python -m annotations`: what the library does, from a shell, and one sentence where it cannot."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotations.command_line import main
+from annotations.exchange import ExportOptions, export_csv, export_qrels, export_training
+from annotations.home import find_home
+from annotations.store import Store
+from annotations.store.judgements import JudgementInput
+from reranker_core.examples import read_run
+from reranker_core.home import find_home as find_home_of_the_core
+from tests.annotations.desk import lay_out
+
+PAIRS = """query,passage,grade
+what is panda?,a bear,yes
+what is panda?,a car,no
+what is panda?,a word,maybe
+what is panda?
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, in the environment; commands run beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RERANKER_WORKBENCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run one command."""
+
+    def run_main(*arguments: object) -> Result:
+        code = main([str(argument) for argument in arguments])
+        return Result(code, *capsys.readouterr())
+
+    return run_main
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a project of five candidates, three graded and one skipped, and one without any negative."""
+    path = tmp_path_factory.mktemp("labels") / "labels.db"
+    with Store.open(path) as store:
+        lay_out(store, name="cats", candidates=40).judge(0, 3, client_id="cats")
+        desk = lay_out(store)
+        for candidate, grade in enumerate((3, 0, 1, None)):
+            desk.judge(candidate, grade)
+    return path
+
+
+@pytest.fixture
+def labelled(home: Path, labels: Path) -> Path:
+    """A home with a copy of those labels."""
+    home.mkdir()
+    shutil.copy(labels, home / "labels.db")
+    return home
+
+
+def refused(result: Result, *parts: str) -> bool:
+    """Tell whether a command answered nothing but one line that has all parts."""
+    return (result.code, result.out, result.err.count("\n")) == (2, "", 1) and all(part in result.err for part in parts)
+
+
+def test_the_home_is_found_as_the_core_finds_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in (None, "", "~/labels", "here"):
+        assert find_home(given).folder == find_home_of_the_core(given)
+    assert find_home().labels == home / "labels.db"
+    monkeypatch.delenv("RERANKER_WORKBENCH_HOME")
+    assert find_home().folder == find_home_of_the_core() == Path.cwd() / "workbench-data"
+
+
+def test_an_import_says_what_would_come_and_only_then_brings_it(run: Run, home: Path) -> None:
+    Path("labels.csv").write_text(PAIRS, encoding="utf-8")
+    arguments = ("import", "labels.csv", "--project", "pandas", "--create", "--map", "yes=1,no=0", "--map", "maybe=")
+    preview = run(*arguments, "--preview")
+    assert preview.code == 0
+    assert "labels.csv (table): 1 queries, 3 passages, 3 candidates, 2 judgements\n" in preview.out
+    assert "grades, binary scale: maybe → unjudged (1), no → 0 (1), yes → 1 (1)\n" in preview.out
+    assert "1 rows with a problem, which are left out:\n  labels.csv:5: " in preview.out
+    assert not home.exists(), "a preview writes nothing"
+
+    done = run(*arguments, "--annotator", "Ada")
+    assert (done.code, done.err) == (0, 'note: the project "pandas" is new\n')
+    assert done.out.startswith(preview.out.partition("judged by")[0])
+    [project] = run("projects", "--json").json["projects"]
+    assert project == {
+        "project": "pandas",
+        "scale": "binary",
+        "queries": 1,
+        "passages": 3,
+        "candidates": 3,
+        "judged": 2,
+        "state": "",
+    }
+
+    again = run(*arguments, "--json")
+    assert again.json["report"]["already_imported"]["source"] == "labels.csv"
+    assert again.json["report"]["batch"] is None
+    assert "--again imports it all the same" in again.err
+    assert run(*arguments, "--again", "--json").json["report"]["judgements"] == {"new": 2, "known": 0}
+
+
+def test_an_import_that_is_interrupted_leaves_nothing(run: Run, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("labels.csv").write_text(PAIRS, encoding="utf-8")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annotations.store.imports.Imports.publish", interrupt)
+    stopped = run("import", "labels.csv", "--project", "pandas", "--scale", "graded", "--map", "yes=3,no=0,maybe=1")
+    assert (stopped.code, stopped.err) == (130, "Stopped; nothing of it stays.\n")
+    with Store.open(labelled / "labels.db") as store:
+        project = store.projects.get("pandas")
+        assert store.imports.find_staged(project.id) is None
+        assert len(store.texts.passages(project.id)) == 5
+
+
+@pytest.mark.parametrize(("to", "project"), [("jsonl", "cats"), ("trec", "pandas"), ("beir", "pandas"), ("csv", "pandas")])
+def test_an_export_writes_what_the_library_writes(to: str, project: str, run: Run, labelled: Path) -> None:
+    name = {"jsonl": "out.jsonl", "trec": "out.qrels", "beir": "out.tsv", "csv": "out.csv"}[to]
+    kind = "qrels" if to in ("trec", "beir") else to
+    done = run("export", name, "--to", kind, "--project", project, "--positive_from", 1, "--seed", 3, "--prompt", "P")
+    options = ExportOptions(positive_from=1, seed=3, prompt="P")
+    expected = Path("library") / name
+    expected.parent.mkdir()
+    with Store.open(labelled / "labels.db") as store:
+        project_id = store.projects.get(project).id
+        if to == "jsonl":
+            export_training(store, project_id, expected, options=options)
+        elif to == "csv":
+            export_csv(store, project_id, expected, options=options)
+        else:
+            export_qrels(store, project_id, expected, form="trec" if to == "trec" else "beir", options=options)
+    assert done.code == 0
+    assert Path(name).read_bytes() == expected.read_bytes()
+    assert done.out.startswith(f"{name}: ")
+    assert "judgements: " in done.out
+
+
+def test_an_export_counts_what_it_left_out_and_why(run: Run, labelled: Path) -> None:
+    done = run("export", "out.jsonl", "--to", "jsonl", "--project", "pandas", "--json").json["report"]
+    accounts = {account["of"]: account for account in done["accounts"]}
+    assert (accounts["judgements"]["given"], accounts["judgements"]["used"]) == (4, 3)
+    assert accounts["judgements"]["left_out"] == {"skipped": 1}
+    assert run("export", "beir", "--to", "beir", "--project", "pandas").code == 0
+    assert sum(map(len, read_run("beir/candidates.run").values())) == 5
+
+
+def test_a_snapshot_is_made_listed_and_checked(run: Run, labelled: Path) -> None:
+    made = run("snapshot", "--project", "pandas", "--name", "first", "--weights", 1, 0, 0, "--json").json["snapshot"]
+    assert Path(made["folder"]).parent == labelled / "snapshots"
+    assert [made["parts"][split]["queries"] for split in ("train", "dev", "test")] == [1, 0, 0]
+    [listed] = run("snapshot", "--project", "pandas", "--json").json["snapshots"]
+    assert (listed["snapshot"], listed["folder"], listed["state"]) == ("first", made["folder"], "as it was written")
+    corpus = Path(made["folder"]) / "corpus.jsonl"
+    corpus.write_text(corpus.read_text(encoding="utf-8").replace("passage", "PASSAGE"), encoding="utf-8")
+    assert "corpus.jsonl" in run("snapshot", "--project", "pandas", "--json").json["snapshots"][0]["state"]
+    assert refused(run("snapshot", "--project", "pandas", "--name", "first"), 'a snapshot "first" already')
+
+
+def test_a_backup_comes_back_and_the_labels_of_between_stay_aside(run: Run, labelled: Path) -> None:
+    copy = run("backup", "--json").json["backup"]
+    with Store.open(labelled / "labels.db") as store:
+        store.projects.create("later")
+    rows = run("restore", "--list", "--json").json["backups"]
+    assert Path(copy).name in [row["file"] for row in rows]
+    done = run("restore", Path(copy).name, "--json")
+    assert done.code == 0, done.err
+    assert [row["project"] for row in run("projects", "--json").json["projects"]] == ["cats", "pandas"]
+    assert run("restore", done.json["before"]).code == 0
+    assert run("projects").out.splitlines()[2].startswith("later ")
+
+
+def test_a_backup_goes_where_it_is_asked_to(run: Run, labelled: Path) -> None:
+    done = run("backup", "--to", "elsewhere")
+    [copy] = Path("elsewhere").glob("*.db")
+    assert str(copy) in done.out
+    assert refused(run("restore", "nothing.db"), f"There is no backup {labelled / 'backups' / 'nothing.db'}.")
+
+
+def test_a_check_says_what_it_found_and_a_fix_does_something_about_it(run: Run, labelled: Path) -> None:
+    with Store.open(labelled / "labels.db") as store:
+        project = store.projects.get("pandas")
+        [query] = store.texts.queries(project.id)
+        candidate = store.texts.candidates(query.id)[0].candidate.id
+        eve = store.annotators.get_or_add("Eve")
+        against = {"state": "graded", "grade": 0, "scale": "graded", "expected_version": 0, "client_id": "eve", "seq": 1}
+        store.judgements.save(JudgementInput(candidate_id=candidate, annotator_id=eve.id, **against))
+    found = run("check", "--project", "pandas")
+    assert "contradiction (1): One annotator says positive and another negative" in found.out
+    assert 'what is panda, asks pandas?" | "passage 0" | ' in found.out
+    assert "  --fix judge_contradictions_again: Puts your own judgements of them off" in found.out
+    fixed = run("check", "--project", "pandas", "--fix", "judge_contradictions_again", "--annotator", "Eve", "--json")
+    assert (fixed.json["changed"], fixed.err) == (1, "note: judge_contradictions_again changed 1\n")
+    assert "contradiction" not in [check["kind"] for check in fixed.json["checks"]]
+    assert run("check", "--project", "pandas", "--fix", "delete_empty", "--json").json["changed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["projects", "--home", "other"], "There are no labels in"),
+        (["backup", "--home", "other"], "There are no labels in"),
+        (
+            ["export", "o.csv", "--to", "csv", "--project", "bears"],
+            'There is no project "bears". There are: "cats", "pandas".\n',
+        ),
+        (["export", "o.csv", "--to", "csv", "--project", "pandas", "--form", "trec"], "--form is for --to qrels"),
+        (["export", "o.jsonl", "--to", "jsonl", "--project", "pandas", "--positive_from", "9"], "positive_from"),
+        (["import", "l.csv", "--project", "bears"], 'There are: "cats", "pandas". Add --create to make it.\n'),
+        (["import", "l.csv", "--project", "pandas", "--map", "yes"], "--map takes entries such as 4=3, with a grade"),
+        (["import", "l.csv", "--project", "pandas", "--map", "yes=9"], 'got "yes=9"'),
+        (["import", "none.csv", "--project", "pandas"], "none.csv"),
+        (["check", "--project", "pandas", "--fix", "judge_twins_again"], "Give --annotator NAME."),
+        (["check", "--project", "pandas", "--fix", "x", "--annotator", "Eve"], 'no annotator "Eve". There are: Ada.'),
+        (["check", "--project", "pandas", "--fix", "nothing"], "A fix is one of judge_contradictions_again"),
+        (["check", "--project", "pandas", "--annotator", "Ada"], "Give --fix with it."),
+        (["snapshot", "--project", "pandas", "--name", "a", "--rule", "highest", "--annotators", "Eve"], "Eve"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(arguments: list[str], message: str, run: Run, labelled: Path) -> None:
+    Path("l.csv").write_text(PAIRS, encoding="utf-8")
+    assert refused(run(*arguments), message)
+    assert not Path("other").exists()
+
+
+def test_help_shows_how_each_command_is_used(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        run("--help")
+    assert done.value.code == 0
+    shown = capsys.readouterr().out
+    for command in ("projects", "import", "export", "snapshot", "check", "backup", "restore"):
+        assert f"python -m annotations {command}" in shown

@@ -1,0 +1,96 @@
+"""The events around the Annotate view: which project, whose judgements. Values in, updates of the widgets out."""
+
+from collections.abc import Callable, Mapping
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from annotations.errors import AnnotationError
+from ui.errors import say_failure
+from ui.label_projects import create_example, create_project, list_projects
+from ui.label_requests import read_handle
+
+if TYPE_CHECKING:
+    from annotations.store import Store
+
+DEFAULT_NAME = "me"
+
+_JUST_NOW = 3.0  # seconds
+
+
+class AnnotateEvents:
+    """Handlers that gradio calls. Updates come in the order: picker of projects, name, view, message."""
+
+    def __init__(self, open_store: Callable[[], "Store"]) -> None:
+        """Take what gives the store; it is asked when somebody labels, not before."""
+        self._open_store = open_store
+
+    def arrive(self, event: gr.EventData) -> Any:
+        """Show what this browser showed last, at a query that was just sent; without such a project the first one."""
+        given = event._data if isinstance(event._data, Mapping) else {}
+        query = given.get("query")
+        sent = query if type(query) is int else None
+        return self._answer(lambda store: self._show(store, given.get("project"), given.get("annotator"), query=sent))
+
+    def show(self, project: Any, name: Any, query: int | None = None) -> Any:
+        """Show a project to who has that name, at one of its queries if one is given; another one if it is not there."""
+        return self._answer(lambda store: self._show(store, project, name, query=query, is_anew=True))
+
+    def enter(self, project: Any, name: Any, value: Any) -> Any:
+        """Look again at what there is, when the tab comes to the front: other tabs make projects and bring queries.
+
+        Args:
+            project: that is chosen.
+            name: of who judges.
+            value: of the view; empty until it has said what this browser kept, which `arrive` answers.
+        """
+        was_sent_here = isinstance(value, Mapping) and value.get("query") is not None and _age(value) < _JUST_NOW
+        if not value or was_sent_here:
+            return (gr.skip(),) * 4
+        return self._answer(lambda store: self._show(store, project, name, is_anew=True))
+
+    def try_example(self, name: Any) -> Any:
+        """Make the example's project and show it."""
+        return self._answer(lambda store: self._show(store, create_example(store).id, name))
+
+    def create(self, title: str, guideline: str, language: str, name: Any) -> Any:
+        """Make a project and show it; the form, and whether it is open, are updated too. On a failure it stays."""
+
+        def act(store: "Store") -> Any:
+            project = create_project(store, title, guideline=guideline, language=language)
+            return self._show(store, project.id, name)
+
+        answer = self._answer(act)
+        is_made = not answer[-1]
+        return (*answer, gr.update(visible=False), False) if is_made else (*answer, gr.skip(), gr.skip())
+
+    def turn_form(self, is_open: bool) -> Any:
+        """Open or close the form of a new project: the form, and whether it is open."""
+        return gr.update(visible=not is_open), not is_open
+
+    def _show(self, store: "Store", project: Any, name: Any, *, query: int | None = None, is_anew: bool = False) -> Any:
+        choices = list_projects(store)
+        known = [key for _, key in choices]
+        chosen = project if project in known else (known[0] if known else None)
+        handle = read_handle({"annotator": name}) if isinstance(name, str) and name.strip() else DEFAULT_NAME
+        value: dict[str, Any] = {"project": chosen, "annotator": handle}
+        if query is not None:
+            value["query"] = query
+        if is_anew:
+            value["turn"] = monotonic_ns()  # the view does not see a value that is like the one before
+        return gr.update(choices=choices, value=chosen), handle, value, ""
+
+    def _answer(self, act: Callable[["Store"], Any]) -> Any:
+        try:
+            return act(self._open_store())
+        except AnnotationError as failure:
+            return gr.skip(), gr.skip(), gr.skip(), str(failure)
+        except Exception as failure:
+            return gr.skip(), gr.skip(), gr.skip(), say_failure(failure)
+
+
+def _age(value: Mapping[str, Any]) -> float:
+    """Tell how many seconds ago the view was told to show something."""
+    turn = value.get("turn")
+    return (monotonic_ns() - turn) / 1e9 if type(turn) is int else 0.0

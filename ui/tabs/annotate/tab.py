@@ -1,0 +1,107 @@
+"""The Annotate tab: which project and whose judgements above, the view below. What the view asks is in ui.labelling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from ui.assets import FOLDER, read_text
+from ui.components import message_line
+from ui.label_requests import Answer, PageFunction, Request
+from ui.labelling import PAGE_FUNCTIONS
+from ui.tabs.annotate.handlers import DEFAULT_NAME, AnnotateEvents
+
+if TYPE_CHECKING:
+    from annotations.store import Store
+
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotateTab:
+    """What the frame needs of the tab.
+
+    Attributes:
+        project: the picker of projects; its value is an id.
+        name: of who judges.
+        view: the labelling view; its value names project and annotator.
+        message: the line for one sentence.
+        enter: for when the tab comes to the front: takes picker, name and view, updates picker, name, view and message.
+        show: gives updates of picker, name, view and message that show a project, or one of its queries.
+    """
+
+    project: gr.Dropdown
+    name: gr.Textbox
+    view: gr.HTML
+    message: gr.HTML
+    enter: Callable[[Any, Any, Any], Any]
+    show: Callable[..., Any]
+
+
+def build_annotate_tab(open_store: Callable[[], "Store"]) -> AnnotateTab:
+    """Build the tab inside `with gr.Blocks()`.
+
+    Args:
+        open_store: gives the store; asked when somebody labels, not before.
+    """
+    events = AnnotateEvents(open_store)
+    with gr.Row(elem_classes="rw-label-above"):
+        project = gr.Dropdown(
+            [], value=None, label="Project", scale=3, min_width=200, filterable=True, elem_id="annotate-project"
+        )
+        name = gr.Textbox(
+            DEFAULT_NAME, label="Your name", scale=1, min_width=120, max_lines=1, elem_id="annotate-name", max_length=200
+        )
+        new = gr.Button("New project", size="sm", scale=0, min_width=110)
+    with gr.Group(visible=False) as form:
+        title = gr.Textbox(label="Name of the project", max_lines=1)
+        guideline = gr.Textbox(
+            label="Guideline", lines=2, placeholder="Positive: the passage answers the question, alone. Negative: …"
+        )
+        language = gr.Textbox(label="Language", placeholder="en, zh, …", max_lines=1)
+        create = gr.Button("Create", variant="primary", size="sm")
+    message = message_line()
+    view = label_view(open_store)
+
+    everything = [project, name, view, message]
+    view.arrived(events.arrive, None, everything, **_QUIET)
+    view.sample(events.try_example, name, everything, **_QUIET)
+    project.input(events.show, [project, name], everything, **_QUIET)
+    name.submit(events.show, [project, name], everything, **_QUIET)
+    name.blur(events.show, [project, name], everything, **_QUIET)
+    is_open = gr.State(False)
+    new.click(events.turn_form, is_open, [form, is_open], **_QUIET)
+    made = create.click(events.create, [title, guideline, language, name], [*everything, form, is_open], **_QUIET)
+    made.then(None, None, [title, guideline, language], js="() => ['', '', '']", **_QUIET)
+    return AnnotateTab(project=project, name=name, view=view, message=message, enter=events.enter, show=events.show)
+
+
+def label_view(open_store: Callable[[], "Store"]) -> gr.HTML:
+    """Make the labelling view. Its value is what `AnnotateEvents.show` gives.
+
+    Its events are `arrived`, with the `project` and `annotator` that this browser kept, and `sample`, which asks for the
+    example's project.
+    """
+    files = sorted(file.name for file in (FOLDER / "scripts" / "annotate").glob("*.js"))
+    return gr.HTML(
+        {},
+        html_template='<div class="rw-annotate" role="region" aria-label="Labelling"></div>'
+        '<p class="rw-spoken rw-hidden" role="status"></p>',
+        js_on_load="\n".join(read_text(f"scripts/annotate/{name}") for name in files),
+        apply_default_css=False,
+        server_functions=[_bind(function, open_store) for function in PAGE_FUNCTIONS],
+    )
+
+
+def _bind(function: PageFunction, open_store: Callable[[], "Store"]) -> Callable[[Request], Answer]:
+    """Give a function of the store the form in which gradio calls it, under its own name."""
+
+    @wraps(function)
+    def bound(wanted: Request) -> Answer:
+        return function(open_store(), wanted)
+
+    # gradio reads the arguments from the signature, which `wraps` would take from the function.
+    del bound.__wrapped__
+    return bound

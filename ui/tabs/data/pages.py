@@ -1,0 +1,144 @@
+"""How the views of the Data screen and the server speak: one JSON object there, one back. Anybody can send anything."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from annotations.errors import AnnotationError, InputError
+from reranker_core.errors import RerankerError
+from ui.assets import read_text
+from ui.errors import UNEXPECTED
+from ui.hosting import hide_places
+from ui.label_requests import Answer, Request, read_number
+from ui.services import Services
+
+if TYPE_CHECKING:
+    from annotations.models import Project
+
+logger = logging.getLogger(__name__)
+
+PageFunction = Callable[[Services, Request], Answer]
+Progress = Callable[[str, float | None], None]
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+# Long work has a place of its own in gradio's queue: scoring waits for none of it, and labelling is not in the queue.
+LONG_WORK: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4, "concurrency_id": "data"}
+# Tells all views that the labels are others now, and they ask again.
+TELL_CHANGED = "() => { document.dispatchEvent(new CustomEvent('rw-data-changed')); }"
+
+_TOLD_EVERY = 0.1  # s between two looks at how far long work is
+
+
+def say(services: Services, failure: Exception) -> str:
+    """Turn a failure into the sentence for the screen; strangers are told no path of this machine."""
+    if isinstance(failure, RerankerError | AnnotationError):
+        return hide_places(services, str(failure))
+    logger.error("unexpected failure on the Data screen", exc_info=failure)
+    return UNEXPECTED.format(type(failure).__name__)
+
+
+def view(
+    services: Services,
+    name: str,
+    *,
+    label: str,
+    functions: Iterable[PageFunction] = (),
+) -> gr.HTML:
+    """Make a view: the script `assets/scripts/data/<name>.js` over what all of them share.
+
+    Its value is what `describe_place` gives, or that and more.
+
+    Args:
+        services: for the functions.
+        name: of the script.
+        label: read by screen readers.
+        functions: that the script can call by their names.
+    """
+    return gr.HTML(
+        {"project": None},
+        html_template=f'<section class="rw-data" aria-label="{label}"></section>'
+        '<p class="rw-spoken rw-hidden" role="status"></p>',
+        js_on_load=read_text("scripts/data/shared.js") + read_text(f"scripts/data/{name}.js"),
+        apply_default_css=False,
+        server_functions=[bind(services, function) for function in functions] or None,
+    )
+
+
+def bind(services: Services, function: PageFunction) -> Callable[[Request], Answer]:
+    """Give a function the form in which gradio calls it; a failure becomes `error`, a sentence."""
+
+    def bound(wanted: Request) -> Answer:
+        try:
+            if not isinstance(wanted, Mapping):
+                raise InputError("The page must send an object. Load it again.")
+            return function(services, wanted)
+        except Exception as failure:
+            return {"error": say(services, failure)}
+
+    bound.__name__ = function.__name__
+    return bound
+
+
+def describe_place(services: Services, project_id: int | None) -> Answer:
+    """Give what every view needs: which project, and whether this is the person's own machine."""
+    return {"project": project_id, "is_local": services.allow_folders}
+
+
+def require_project(services: Services, project: object) -> "Project":
+    """Give the project that is chosen.
+
+    Raises:
+        InputError: none is, or it is not there.
+    """
+    if project is None:
+        raise InputError("No project is chosen. Choose one above, or make one under “New project”.")
+    return services.labels.store.projects.get_by_id(read_number({"project": project}, "project", least=1))
+
+
+def require_own_machine(services: Services, what: str) -> None:
+    """Refuse what only the owner of the machine may do.
+
+    Raises:
+        InputError: the screen is served to others.
+    """
+    if not services.allow_folders:
+        raise InputError(f"{what} only where the app runs on your own machine.")
+
+
+@contextmanager
+def working(services: Services, visit: str, progress: Callable[..., object]) -> Iterator[Progress]:
+    """Run long work of a visit, which can stop it; an earlier one of the same name is stopped.
+
+    Args:
+        services: the runs.
+        visit: whose, and what.
+        progress: gradio's; called with a fraction and `desc`.
+
+    Yields:
+        What the work calls with words and a fraction; it raises `StoppedError` once the work was stopped.
+    """
+    run = services.runs.begin(visit)
+    told_at, told = 0.0, ""
+
+    def tell(words: str, fraction: float | None) -> None:
+        nonlocal told_at, told
+        run.check()
+        now = time.monotonic()
+        if words != told or now - told_at >= _TOLD_EVERY:
+            told_at, told = now, words
+            progress(fraction or 0.0, desc=f"{words[:1].upper()}{words[1:]}")  # gradio shows no words without a number
+
+    try:
+        tell("Beginning", None)
+        yield tell
+    finally:
+        services.runs.end(visit, run)
+
+
+def visit_of(request: gr.Request, what: str) -> str:
+    """Name long work of a visit."""
+    return f"{request.session_hash} {what}"
