@@ -198,7 +198,7 @@ def test_a_reload_brings_back_what_was_scored_and_a_new_visit_the_settings(page:
     visit.goto(app.url)
     visit.get_by_role("checkbox", name="tiny-encoder").wait_for()
     visit.locator("label:has(input[name='tiny-encoder']:checked)").wait_for()
-    assert visit.get_by_role("radio", name="sigmoid").is_checked()
+    visit.get_by_role("radio", name="sigmoid", checked=True).wait_for()
     assert len(rows(visit)) == 11
 
 
