@@ -5,11 +5,13 @@ They lie in `backups/` beside it, numbered, since a clock can go back. The newes
 
 import errno
 import filecmp
+import math
 import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -176,21 +178,27 @@ def refuse_foreign(path: Path, contents: Contents) -> None:
         )
 
 
+_REST = 20  # times as long as a copy took: of a large file, one every 200 quick judgements would never end
+
+
 class AutomaticBackups:
     """Copies that nobody has to ask for: at the start, before what changes much, and every so many judgements."""
 
-    def __init__(self, path: Path, *, folder: Path | None, every: int) -> None:
+    def __init__(self, path: Path, *, folder: Path | None, every: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Make nothing yet.
 
         Args:
             path: the database.
             folder: by default `backups/` beside it.
-            every: judgements from one copy to the next.
+            every: judgements from one copy to the next; more, where copying would take over 5 % of the time.
+            clock: tells seconds.
         """
         self._path = path
         self._folder = folder
         self._every = every
         self._since = 0
+        self._clock = clock
+        self._rest_until = -math.inf
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self._problem = ""
@@ -217,7 +225,8 @@ class AutomaticBackups:
         """Take note of judgements that were committed; never fails, for they are."""
         with self._guard:
             self._since += judgements
-            if self._since >= self._every and self._start("labels"):
+            is_due = self._since >= self._every and self._clock() >= self._rest_until
+            if is_due and self._start("labels"):
                 self._since = 0
 
     def close(self) -> None:
@@ -240,7 +249,11 @@ class AutomaticBackups:
 
     def _run(self, reason: Reason) -> None:
         try:
+            started = self._clock()
             self.make(reason)
+            if reason == "labels":
+                ended = self._clock()
+                self._rest_until = ended + _REST * (ended - started)
             self._problem = ""
         except AnnotationError as error:
             self._problem = str(error)

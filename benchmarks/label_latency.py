@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,7 +190,7 @@ class LabelClient:
 
 def label_for(client: LabelClient, seconds: float, took: list[float], saved: list[int]) -> None:
     """Label at a steady pace; note the milliseconds of each save and the candidates that were acknowledged."""
-    client_id, seq = f"{random.Random(id(took)).random()}", 0
+    client_id, seq = uuid.uuid4().hex, 0
     ends = time.perf_counter() + seconds
     query = client.ask("open_page", midnight=0)["query"]
     while time.perf_counter() < ends:

@@ -1,5 +1,6 @@
 """Copies: whole, verified, a few of each reason, and back again."""
 
+import itertools
 import shutil
 import sqlite3
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from annotations.backup import backup, check_backup, list_backups, restore
+from annotations.backup import AutomaticBackups, backup, check_backup, list_backups, restore
 from annotations.errors import NewerDatabaseError, StorageError
 from annotations.store import Store, opening
 from annotations.store.text_rows import identify
@@ -171,6 +172,18 @@ def test_copies_are_made_at_the_start_before_bulk_and_import_and_every_few_judge
         desk.judge(4, 2)
         desk.judge(4, 3)
     assert len(list_backups(path)) == 4
+
+
+def test_copies_of_labels_that_come_fast_leave_the_disk_a_rest(desk: Desk) -> None:
+    seconds = itertools.count()  # one passes with every look at the clock
+    copies = AutomaticBackups(desk.store.path, folder=None, every=1, clock=lambda: float(next(seconds)))
+    made = []
+    for number in range(50):
+        desk.judge(number % 5, number % 2)
+        copies.count(1)
+        copies.close()
+        made.append(len(list_backups(desk.store.path)))
+    assert (made[0], made[19], made[20], made[-1]) == (1, 1, 2, 3)
 
 
 def test_a_copy_in_the_background_that_fails_is_said_and_loses_no_label(path: Path) -> None:
