@@ -16,6 +16,7 @@ from ui.layout import build_app, launch_options
 from ui.services import Services, import_torch_later
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_COPIES_APART = 600.0  # s, where strangers import
 
 
 def main() -> None:
@@ -25,6 +26,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     parser.add_argument("--open", action="store_true", help="open a browser window")
     parser.add_argument("--allow_downloads", action="store_true", help="let visitors of a hosted app download models")
+    parser.add_argument(
+        "--shared_labels", action="store_true", help="let visitors of a hosted app delete, archive, rename and fix labels"
+    )
     parser.add_argument("--home", help="folder of the app's own data (default: ./workbench-data)")
     parser.add_argument(
         "--memory_gb", type=float, help="memory that models may take (default: 60 %% of RAM, 80 %% of a GPU's)"
@@ -42,9 +46,10 @@ def main() -> None:
         pool=ModelPool(memory_budget=None if options.memory_gb is None else int(options.memory_gb * 1e9)),
         downloads=Downloads(),
         local_models=LocalModels(home / MODELS_FILE),
-        labels=Labels(home),
+        labels=Labels(home, copies_apart=0.0 if is_local else _COPIES_APART),
         allow_folders=is_local,
         allow_download=is_local or options.allow_downloads,
+        allow_label_changes=is_local or options.shared_labels,
     )
     app = build_app(services)
     app.launch(

@@ -21,11 +21,21 @@ from typing import Literal, Protocol
 from annotations.errors import AnnotationError, NewerDatabaseError, StorageError
 from annotations.migrations.upgrading import list_revisions
 from annotations.store.locks import InUse, alone, opening
-from annotations.store.sqlite import Contents, check_file, copy_file, explaining, fold_log, name_logs
+from annotations.store.sqlite import (
+    Contents,
+    check_file,
+    copy_file,
+    describe_file,
+    explaining,
+    fold_log,
+    forget_identity,
+    name_logs,
+)
 
 Reason = Literal["manual", "start", "labels", "import", "bulk", "migration", "restore"]
 
 KEPT = 5  # of each reason
+_DAMAGED = "No backup was made of it; the earlier ones stay. Check the disk, close the app and restore one of them."
 
 
 class HasPath(Protocol):
@@ -85,7 +95,7 @@ def backup(
         try:
             with explaining(path):
                 expected = copy_file(path, unfinished)
-            _verify(unfinished, expected)
+            _verify(unfinished, expected, named=path, advice=_DAMAGED)
             newest = earlier[0] if earlier else None
             if newest and reason in ("start", newest.reason) and filecmp.cmp(newest.path, unfinished, shallow=False):
                 return newest.path
@@ -114,6 +124,17 @@ def list_backups(database: HasPath | Path | str, *, folder: Path | None = None) 
     return sorted(found, key=lambda copy: copy.number, reverse=True)
 
 
+def count_rows(database: HasPath | Path | str) -> dict[str, int]:
+    """Count the rows of each table of a database, which may be in use.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    path = _find(database)
+    with explaining(path):
+        return describe_file(path).counts
+
+
 def restore(database: Path | str, backup: Path | str) -> Path | None:
     """Put a copy in the place of the database, which is moved aside. No store may have it open.
 
@@ -138,7 +159,9 @@ def restore(database: Path | str, backup: Path | str) -> Path | None:
             incoming = path.with_name(f"{path.name}.restoring")
             try:
                 _copy(copy, incoming)
-                _verify(incoming, contents)
+                _verify(incoming, contents, named=copy, advice="Check the disk, and try again.")
+                with explaining(incoming):
+                    forget_identity(incoming)  # labels that wait for the database of before are not for this one
                 return _swap(path, incoming)
             finally:
                 incoming.unlink(missing_ok=True)
@@ -156,7 +179,7 @@ def check_backup(backup: Path) -> Contents:
     if not backup.is_file():
         raise StorageError(f"There is no backup {backup}. Choose one of the list.")
     with explaining(backup):
-        contents = check_file(backup)
+        contents = check_file(backup, named=backup, advice="Choose another backup.")
     refuse_foreign(backup, contents)
     return contents
 
@@ -184,16 +207,27 @@ _REST = 20  # times as long as a copy took: of a large file, one every 200 quick
 class AutomaticBackups:
     """Copies that nobody has to ask for: at the start, before what changes much, and every so many judgements."""
 
-    def __init__(self, path: Path, *, folder: Path | None, every: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        folder: Path | None,
+        every: int,
+        apart: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Make nothing yet.
 
         Args:
             path: the database.
             folder: by default `backups/` beside it.
             every: judgements from one copy to the next; more, where copying would take over 5 % of the time.
+            apart: seconds from one copy before an import, or before a bulk change, to the next.
             clock: tells seconds.
         """
         self._path = path
+        self._apart = apart
+        self._made_at: dict[Reason, float] = {}
         self._folder = folder
         self._every = every
         self._since = 0
@@ -202,6 +236,11 @@ class AutomaticBackups:
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self._problem = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the copies lie."""
+        return _place(self._path, self._folder)
 
     @property
     def problem(self) -> str:
@@ -215,6 +254,18 @@ class AutomaticBackups:
             StorageError: it could not be made.
         """
         return backup(self._path, reason=reason, folder=self._folder)
+
+    def make_before(self, reason: Reason) -> None:
+        """Make a copy before a change, unless one for that reason was made a short time ago.
+
+        Raises:
+            StorageError: it could not be made.
+        """
+        made_at = self._made_at.get(reason, -math.inf)
+        if self._apart and self._clock() - made_at < self._apart:
+            return
+        self.make(reason)
+        self._made_at[reason] = self._clock()
 
     def make_soon(self, reason: Reason) -> None:
         """Make a copy in the background, unless one is being made."""
@@ -255,7 +306,7 @@ class AutomaticBackups:
                 ended = self._clock()
                 self._rest_until = ended + _REST * (ended - started)
             self._problem = ""
-        except AnnotationError as error:
+        except (AnnotationError, OSError) as error:
             self._problem = str(error)
 
 
@@ -267,12 +318,13 @@ def _place(path: Path, folder: Path | None) -> Path:
     return folder or path.parent / "backups"
 
 
-def _verify(copy: Path, expected: Contents) -> None:
-    with explaining(copy):
-        found = check_file(copy)
+def _verify(copy: Path, expected: Contents, *, named: Path, advice: str) -> None:
+    """Check a copy that goes if it is not whole, so that messages name what it was made of."""
+    with explaining(named):
+        found = check_file(copy, named=named, advice=advice)
     if found != expected:
         raise StorageError(
-            f"The copy {copy} does not hold what it should. It was thrown away; check the disk, and try again."
+            f"The copy of {named} does not hold what it should. It was thrown away; check the disk, and try again."
         )
 
 

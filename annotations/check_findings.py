@@ -68,12 +68,28 @@ def find_leaks(material: Material) -> Iterator[Found]:
                     )
 
 
+def find_moves(material: Material) -> list[int]:
+    """Give the queries in test that have to go to train so that nothing leaks, and mark them as being there.
+
+    Each that goes may share a passage with another one in test, which then has to go too.
+    """
+    moved: list[int] = []
+    while found := {one.queries[0] for one in find_leaks(material)}:
+        for query in material.queries:
+            if query.id in found:
+                query.split = "train"
+        moved += sorted(found)
+    return moved
+
+
 def find_no_positive(material: Material) -> Iterator[Found]:
-    """Give queries with grades of which none is positive."""
+    """Give queries with grades of which none is positive, with those pairs that were judged, but not graded."""
     for query in material.queries:
         golds = [gold for _, gold in query.golds()]
         if golds and max(golds) < material.positive_from:
-            yield Found(queries=(query.id,), note=f"{len(golds)} graded")
+            unclear = tuple(pair.candidate_id for pair in query.pairs.values() if pair.gold is None)
+            rest = f", {len(unclear)} skipped, not clear or put off" if unclear else ""
+            yield Found(queries=(query.id,), candidates=unclear, note=f"{len(golds)} graded{rest}")
 
 
 def find_no_negative(material: Material) -> Iterator[Found]:
@@ -99,11 +115,34 @@ def find_empty(material: Material) -> Iterator[Found]:
 
 
 def find_near_duplicates(material: Material) -> Iterator[Found]:
-    """Give groups of queries and of passages that are the same but for case, white space and such."""
-    for group in material.query_twins.values():
-        yield Found(queries=tuple(group), note=f"{len(group)} queries")
-    for group in material.passage_twins.values():
-        yield Found(passages=tuple(group), note=f"{len(group)} passages")
+    """Give groups of queries and of passages that are the same but for case, white space and such.
+
+    With each come the pairs of its texts that differ in nothing else, but have different grades.
+    """
+    query_groups, passage_groups = _name_groups(material.query_twins), _name_groups(material.passage_twins)
+    alike: dict[tuple[int, int], list[PairLabels]] = {}
+    for query in material.queries:
+        for passage, pair in query.pairs.items():
+            if pair.gold is not None and (query.id in query_groups or passage in passage_groups):
+                key = query_groups.get(query.id, query.id), passage_groups.get(passage, passage)
+                alike.setdefault(key, []).append(pair)
+    by_query: dict[int, list[int]] = {}
+    by_passage: dict[int, list[int]] = {}
+    for (query_id, passage), pairs in alike.items():
+        if len({pair.gold for pair in pairs}) > 1:
+            candidates = [pair.candidate_id for pair in pairs]
+            by_query.setdefault(query_id, []).extend(candidates)
+            by_passage.setdefault(passage, []).extend(candidates)
+    for first, group in material.query_twins.items():
+        pairs_of = tuple(by_query.get(first, ()))
+        yield Found(queries=tuple(group), candidates=pairs_of, note=_tell(len(group), "queries", pairs_of))
+    for first, group in material.passage_twins.items():
+        pairs_of = tuple(by_passage.get(first, ()))
+        yield Found(passages=tuple(group), candidates=pairs_of, note=_tell(len(group), "passages", pairs_of))
+
+
+def _tell(count: int, what: str, candidates: tuple[int, ...]) -> str:
+    return f"{count} {what}, with different grades" if candidates else f"{count} {what}"
 
 
 def _positives(query: QueryLabels, material: Material) -> Iterator[int]:

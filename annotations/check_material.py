@@ -1,11 +1,11 @@
 """What the checks look at: all labels of a project as they are at one moment, by query and passage."""
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from annotations.exchange.splits import place
+from annotations.folding import fold
 from annotations.gold import NEGATIVE_TO, POSITIVE_FROM, GoldRule, settle
 from annotations.models import AnnotatorKind, Split, State
 from annotations.store.labels import LabelReading
@@ -26,6 +26,12 @@ class PairLabels:
     grades: list[tuple[int, AnnotatorKind, int]] = field(default_factory=list)
     states: set[State] = field(default_factory=set)
     gold: int | None = None
+
+    @property
+    def is_only_imported(self) -> bool:
+        """Whether an import graded it and no person did, so that the queue passes over it."""
+        kinds = {kind for _, kind, _ in self.grades}
+        return "import" in kinds and "human" not in kinds
 
     def counted(self) -> list[tuple[int, int]]:
         """Give annotator and grade of those whose grades count: people's, if any person graded."""
@@ -105,11 +111,6 @@ def gather(reading: LabelReading, *, rule: GoldRule) -> Material:
         query_twins=_find_twins(query_texts)[0],
         blank_passages=blank,
     )
-
-
-def fold(text: str) -> str:
-    """Give what near duplicates have in common: compatibility forms, case and white space are all one."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _find_twins(texts: Iterable[tuple[int, str]]) -> tuple[dict[int, list[int]], list[int]]:

@@ -4,7 +4,6 @@ Prompts on some rows only, which spoil a training file, cannot occur here: the s
 for a row, and an export writes it on all rows or on none.
 """
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -21,12 +20,12 @@ from annotations.check_findings import (
     find_no_positive,
     find_unclear,
 )
+from annotations.check_fixes import Work, do_work, find_work
 from annotations.check_material import Material, gather
 from annotations.errors import InputError
 from annotations.gold import GoldRule
-from annotations.models import Judgement, State
 from annotations.store import Store
-from annotations.store.judgements import JudgementInput
+from annotations.store.browsing import DeletionCount
 from annotations.store.labels import LabelReading
 
 Kind = Literal[
@@ -44,11 +43,13 @@ class Fix:
         name: by which `apply_fix` is told.
         sentence: what it does.
         can_apply: whether there is something to do now; else it says what happens by itself.
+        deletes: whether it deletes texts, which can be restored; `count_deletion` tells how many.
     """
 
     name: str
     sentence: str
     can_apply: bool = True
+    deletes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +138,16 @@ def run_checks(store: Store, project_id: int, *, rule: GoldRule = "majority") ->
 
 
 def apply_fix(store: Store, project_id: int, name: str, *, annotator_id: int, rule: GoldRule = "majority") -> int:
-    """Do what a fix says, for all that its check finds now, and tell how many judgements or passages were changed.
+    """Do what a fix says, for all that its check finds now, and tell how many judgements or texts were changed.
+
+    Before much is changed a verified copy of the database is made.
 
     Args:
         store: an open store.
         project_id: where.
         name: of a `Fix`.
-        annotator_id: who does it; nobody else's judgements are changed. Undo takes them back as one step.
+        annotator_id: who does it; nobody else's judgements are changed. Undo takes them back as one step, but neither
+            deletions, which can be restored, nor moves.
         rule: as for `run_checks`.
 
     Raises:
@@ -151,43 +155,28 @@ def apply_fix(store: Store, project_id: int, name: str, *, annotator_id: int, ru
         ConflictError: a judgement was changed meanwhile; nothing was written.
         StorageError: it could not be written; nothing was.
     """
+    return do_work(store, _find_work(store, project_id, name, rule=rule), annotator_id=annotator_id)
+
+
+def count_deletion(store: Store, project_id: int, name: str, *, rule: GoldRule = "majority") -> DeletionCount:
+    """Count what a fix would take out of sight now; nothing, unless it deletes.
+
+    Raises:
+        InputError: there is no such fix, or nothing can be done by it.
+        StorageError: the file or its disk failed.
+    """
+    work = _find_work(store, project_id, name, rule=rule)
+    return store.browse.count_of_deletion(query_ids=work.queries, passage_ids=work.passages)
+
+
+def _find_work(store: Store, project_id: int, name: str, *, rule: GoldRule) -> Work:
     names = [fix.name for checker in _CHECKERS for fix in checker.fixes if fix.can_apply]
     if name not in names:
         raise InputError(f"A fix is one of {', '.join(names)}, got {name!r}. Choose one of them.")
     (checker,) = (one for one in _CHECKERS if name in [fix.name for fix in one.fixes])
     with store.labels.read(project_id) as reading:
-        found = list(checker.find(gather(reading, rule=rule)))
-    if name == "delete_empty":
-        passages = [passage for one in found for passage in one.passages]
-        store.texts.delete_passages(passages)
-        return len(passages)
-    states: tuple[State, ...] = ("skipped", "cant_tell") if name == "judge_unclear_again" else ("graded",)
-    return _put_off(store, [key for one in found for key in one.candidates], annotator_id, states)
-
-
-def _put_off(store: Store, candidates: list[int], annotator_id: int, states: tuple[State, ...]) -> int:
-    """Open an annotator's judgements again, which undo takes back as one step."""
-    client_id = str(uuid.uuid4())
-    wanted: list[Judgement] = []
-    for candidate in dict.fromkeys(candidates):
-        judgement = store.judgements.get(candidate, annotator_id)
-        if judgement is not None and judgement.state in states:
-            wanted.append(judgement)
-    if not wanted:
-        return 0
-    put_off = [
-        JudgementInput(
-            candidate_id=judgement.candidate_id,
-            annotator_id=annotator_id,
-            state="later",
-            expected_version=judgement.version,
-            client_id=client_id,
-            seq=number,
-            order_mode="check",
-        )
-        for number, judgement in enumerate(wanted)
-    ]
-    return sum(saved.status == "saved" for saved in store.judgements.save_many(put_off))
+        material = gather(reading, rule=rule)
+        return find_work(reading, material, list(checker.find(material)), fix=name)
 
 
 def _describe(reading: LabelReading, found: list[Found]) -> tuple[CheckRow, ...]:
@@ -204,7 +193,10 @@ def _describe(reading: LabelReading, found: list[Found]) -> tuple[CheckRow, ...]
     )
 
 
-_AGAIN = "Puts your own judgements of them off until later, so that they are open again."
+_AGAIN = (
+    "Puts your own judgements of them off until later, so that they are open again; likewise what an import graded and no "
+    "person."
+)
 
 _CHECKERS = (
     _Checker(
@@ -227,12 +219,31 @@ _CHECKERS = (
         find=find_leaks,
         sentence="A passage is positive for a query in test and for one in train, so that training sees it. Put both "
         "queries into one part, or read the figures with that in mind.",
+        fixes=(
+            Fix(
+                name="move_leaks_to_train",
+                sentence="Puts those queries of test into train, and what leaks then, so test gets smaller.",
+            ),
+        ),
     ),
     _Checker(
         kind="no_positive",
         find=find_no_positive,
         sentence="Queries with labels, but none that is positive: an export leaves them out. Find a passage that answers, "
         "or add candidates.",
+        fixes=(
+            Fix(
+                name="judge_no_positive_again",
+                sentence="Puts your own skipped and unclear judgements of these queries off until later, so that they are "
+                "open again.",
+            ),
+            Fix(
+                name="delete_no_positive",
+                sentence="Deletes those queries of which every candidate is graded, so that no export has them; they can "
+                "be restored, with their judgements.",
+                deletes=True,
+            ),
+        ),
     ),
     _Checker(
         kind="no_negative",
@@ -256,12 +267,21 @@ _CHECKERS = (
         kind="empty",
         find=find_empty,
         sentence="Passages without any text: an export leaves them out.",
-        fixes=(Fix(name="delete_empty", sentence="Deletes them; they can be restored, with their judgements."),),
+        fixes=(
+            Fix(name="delete_empty", sentence="Deletes them; they can be restored, with their judgements.", deletes=True),
+        ),
     ),
     _Checker(
         kind="near_duplicates",
         find=find_near_duplicates,
         sentence="Texts that are the same but for case, white space and compatibility forms. They stay as they are; labels "
         "of one do not count for the other.",
+        fixes=(
+            Fix(
+                name="judge_duplicates_again",
+                sentence="Where such texts have different grades: puts your own judgements of them off until later, so "
+                "that they are open again; likewise what an import graded and no person. What nobody judged is open.",
+            ),
+        ),
     ),
 )

@@ -12,6 +12,9 @@ from sqlalchemy import REAL, CheckConstraint, Dialect, Double, Index, Integer, M
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 
+LONGEST_NAME = 200  # characters of the name of a project or of who judges
+IMPORT_ANNOTATOR = "import"  # whose judgements those of a file are that names nobody; no person can have that name
+
 Scale = Literal["binary", "graded"]
 Split = Literal["train", "dev", "test"]
 State = Literal["graded", "skipped", "cant_tell", "later"]

@@ -32,6 +32,8 @@ _SCRIPTS_WITHOUT_SPACES = (
     (0x20000, 0x323AF),  # Han
 )
 
+_MARK = "\0"  # before each character of such a script; in a text, NUL stands between words and so is gone by then
+
 
 class BM25Reranker(Reranker):
     """Okapi BM25 in Lucene's form (k1 1.2, b 0.75), by bm25s; the passages given for a query are its whole corpus.
@@ -87,10 +89,11 @@ class BM25Reranker(Reranker):
             done += len(indices)
             if on_progress:
                 on_progress(done, len(checked))
+        splitter = TermSplitter()
         return Scores(
             values=tuple((value,) for value in values),
             layers=(None,),
-            tokens=tuple(len(split_terms(query)) + len(split_terms(passage)) for query, passage in checked),
+            tokens=tuple(len(splitter.split(query)) + len(splitter.split(passage)) for query, passage in checked),
             cut_query_tokens=(0,) * len(checked),
             cut_passage_tokens=(0,) * len(checked),
             model=self.name,
@@ -107,12 +110,14 @@ def score_passages(query: str, passages: Sequence[str]) -> list[float]:
 
     Scores are 0 where no word of the query occurs: for an empty passage, an empty query, or only unknown words.
     """
+    splitter = TermSplitter()
     wanted_terms = query_terms(query)
-    terms = [term for term in split_terms(query) if term in wanted_terms]
+    terms = [term for term in splitter.split(query) if term in wanted_terms]
     # A single character such as 猫 is no bigram: it is looked for among single characters.
-    singles = {term for term in terms if len(term) == 1 and _is_unspaced(term)}
+    singles = {term for term in terms if splitter.is_lone(term)}
     corpus = [
-        split_terms(passage) + [character for character in _fold(passage) if character in singles] for passage in passages
+        splitter.split(passage) + [character for character in splitter.split_characters(passage) if character in singles]
+        for passage in passages
     ]
     known = set().union(*corpus)
     wanted = [term for term in terms if term in known]
@@ -134,14 +139,61 @@ def split_terms(text: str) -> list[str]:
     >>> split_terms("What is a PANDA? 大熊猫!")
     ['what', 'is', 'a', 'panda', '大熊', '熊猫']
     """
-    terms: list[str] = []
-    for kind, characters in groupby(_fold(text), key=_kind):
-        run = "".join(characters)
-        if kind == "word":
-            terms.append(run)
-        elif kind == "unspaced":
-            terms.extend([run] if len(run) == 1 else (run[i : i + 2] for i in range(len(run) - 1)))
-    return terms
+    return TermSplitter().split(text)
+
+
+class TermSplitter:
+    """Splits many texts as `split_terms` does, and asks only once what a character is."""
+
+    def __init__(self) -> None:
+        """Know no character yet."""
+        self._shown = _ShownCharacters()
+
+    def split(self, text: str) -> list[str]:
+        """Split a text into terms; see `split_terms`."""
+        marked = self._mark(text)
+        if _MARK not in marked:
+            return marked.split()
+        terms: list[str] = []
+        for run in marked.split():
+            word, *rest = run.split(_MARK)
+            if word:
+                terms.append(word)
+            unspaced = ""
+            for piece in rest:  # one character without spaces, and perhaps a word after it
+                unspaced += piece[0]
+                if len(piece) > 1:
+                    terms += _pair_up(unspaced)
+                    terms.append(piece[1:])
+                    unspaced = ""
+            terms += _pair_up(unspaced)
+        return terms
+
+    def split_characters(self, text: str) -> list[str]:
+        """Give each character that belongs to a script without spaces, by itself."""
+        return [piece[0] for piece in self._mark(text).split(_MARK)[1:]]
+
+    def is_lone(self, term: str) -> bool:
+        """Tell whether a term is a single character of a script without spaces, which no pair of characters holds."""
+        return len(term) == 1 and self._shown[ord(term)].startswith(_MARK)
+
+    def _mark(self, text: str) -> str:
+        return _fold_case(text).translate(self._shown)
+
+
+class _ShownCharacters(dict[int, str]):
+    """What becomes of a character of a folded text, by its code."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        kind = "unseen" if _is_unseen(character) else _kind(character)
+        shown = {"unseen": "", "between": " ", "unspaced": _MARK + character}.get(kind, character)
+        self[code] = shown
+        return shown
+
+
+def _pair_up(run: str) -> list[str]:
+    return [run] if len(run) == 1 else [one + other for one, other in pairwise(run)]
 
 
 def query_terms(query: str) -> frozenset[str]:
@@ -216,8 +268,11 @@ def _merge(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _fold(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in folded if not _is_unseen(character))
+    return "".join(character for character in _fold_case(text) if not _is_unseen(character))
+
+
+def _fold_case(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _is_unseen(character: str) -> bool:

@@ -2,20 +2,15 @@
 
 import argparse
 import sys
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reranker_core.baseline import BM25Reranker
-from reranker_core.catalogue import find_model
-from reranker_core.command_output import add_output_options, note, show_progress, write_rows
+from reranker_core.command_output import add_output_options, note, run_command, show_progress, write_rows
 from reranker_core.errors import InputError, RerankerError
-from reranker_core.home import MODELS_FILE, find_home
-from reranker_core.local_folders import is_folder
-from reranker_core.local_models import LocalModels, describe_local_model
-from reranker_core.models_command import add_home_option, add_models_options, run_models
+from reranker_core.models_command import add_home_option, add_models_options, look_up_model, run_models
 from reranker_core.reranker import Reranker
 from reranker_core.rows import Row, read_rows
 from reranker_core.scores import Scores, order_by_score
@@ -37,22 +32,7 @@ _EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after a sentence on standard error."""
     options = _parser().parse_args(arguments)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = note
-            options.run(options)
-    except RerankerError as error:
-        print(error, file=sys.stderr)  # noqa: T201 (a command answers on the terminal)
-        return 2
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            return 0  # the reader, such as head, has seen enough
-        print(f"{error.filename or 'The file'}: {error.strerror}. Check the path.", file=sys.stderr)  # noqa: T201
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)  # noqa: T201
-        return 130
-    return 0
+    return run_command(lambda: options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -175,7 +155,7 @@ def _load(options: argparse.Namespace) -> Reranker:
         return BM25Reranker()  # without the seconds that importing torch takes
     from reranker_core.loading import load_reranker
 
-    name, adapter = _look_up(options)
+    name, adapter = look_up_model(options.model, options.adapter, home=options.home)
     return load_reranker(
         name,
         adapter=adapter,
@@ -184,22 +164,6 @@ def _load(options: argparse.Namespace) -> Reranker:
         max_layer=max(options.cutoff_layers) if options.cutoff_layers else None,
         allow_download=not options.offline,
     )
-
-
-def _look_up(options: argparse.Namespace) -> tuple[str, str | None]:
-    """Tell base and adapter of a model that was added; every other name, and every path, stays what it is."""
-    name, adapter = options.model, options.adapter
-    if find_model(name) or {"/", "\\"} & set(name):  # nothing that was added is called so
-        return name, adapter
-    local = LocalModels(find_home(options.home) / MODELS_FILE).find(name)
-    if local is None:
-        return name, adapter
-    describe_local_model(local)  # so that a folder that has gone is said to be gone
-    if adapter and local.adapter:
-        raise InputError(f"{local.name} has an adapter already, {local.adapter}. Leave --adapter out.")
-    if is_folder(name) and str(Path(name).resolve()) not in (local.base, local.adapter):
-        note(f"{name} is the model that was added under this name; for the folder here write ./{name}")
-    return local.base, adapter or local.adapter
 
 
 def _score_options(options: argparse.Namespace) -> dict[str, Any]:

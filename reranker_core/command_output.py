@@ -1,14 +1,15 @@
-"""What a command shows: rows as jsonl or as a table, notes, a progress bar."""
+"""What a command shows: rows as jsonl or as a table, notes, a progress bar, and what failed."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from reranker_core.errors import InputError
+from reranker_core.errors import InputError, RerankerError
 
 
 def add_output_options(command: argparse.ArgumentParser) -> None:
@@ -20,6 +21,34 @@ def add_output_options(command: argparse.ArgumentParser) -> None:
 def note(message: Warning | str, *_: Any, **__: Any) -> None:
     """Say something on standard error that is no row; `warnings.showwarning` can be replaced by it."""
     print(f"note: {message}", file=sys.stderr)  # noqa: T201 (a command answers on the terminal)
+
+
+def run_command(run: Callable[[], object], *, when_stopped: str = "Stopped.") -> int:
+    """Run a command; warnings become notes, and what fails a sentence on standard error.
+
+    Args:
+        run: the command.
+        when_stopped: said where somebody stops it by Ctrl+C.
+
+    Returns:
+        The exit status: 0, 2 if it failed, 130 if it was stopped.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = note
+            run()
+    except RerankerError as error:
+        print(error, file=sys.stderr)  # noqa: T201 (a command answers on the terminal)
+        return 2
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return 0  # the reader, such as head, has seen enough
+        print(f"{error.filename or 'The file'}: {error.strerror}. Check the path.", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print(when_stopped, file=sys.stderr)  # noqa: T201
+        return 130
+    return 0
 
 
 @contextmanager

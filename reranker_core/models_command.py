@@ -10,6 +10,7 @@ from reranker_core.command_output import note, write_rows
 from reranker_core.errors import InputError, RerankerError
 from reranker_core.home import MODELS_FILE, find_home
 from reranker_core.hub import find_in_cache
+from reranker_core.local_folders import is_folder
 from reranker_core.local_models import LocalModel, LocalModels, describe_local_model
 from reranker_core.recognition import describe_folder
 
@@ -33,6 +34,31 @@ def add_models_options(command: argparse.ArgumentParser) -> None:
     change.add_argument("--forget", metavar="NAME", help="take an added model off the list; its files stay")
     command.add_argument("--adapter", metavar="FOLDER", help="with --add: LoRA adapter folder on that model")
     command.add_argument("--as", dest="as_name", metavar="NAME", help="with --add: its name (default: the folder's)")
+
+
+def look_up_model(name: str, adapter: str | None = None, *, home: str | None) -> tuple[str, str | None]:
+    """Tell base and adapter of a model that was added; every other name, and every path, stays what it is.
+
+    Args:
+        name: as it was given to a command.
+        adapter: a folder that was given beside it.
+        home: the option of `add_home_option`.
+
+    Raises:
+        RerankerError: the model has an adapter already, its folder has gone or cannot be used any more, or the list of
+            added models cannot be read.
+    """
+    if find_model(name) or {"/", "\\"} & set(name):  # nothing that was added is called so
+        return name, adapter
+    local = LocalModels(find_home(home) / MODELS_FILE).find(name)
+    if local is None:
+        return name, adapter
+    describe_local_model(local)  # so that a folder that has gone is said to be gone
+    if adapter and local.adapter:
+        raise InputError(f"{local.name} has an adapter already, {local.adapter}. Leave --adapter out.")
+    if is_folder(name) and str(Path(name).resolve()) not in (local.base, local.adapter):
+        note(f"{name} is the model that was added under this name; for the folder here write ./{name}")
+    return local.base, adapter or local.adapter
 
 
 def run_models(options: argparse.Namespace) -> None:

@@ -100,6 +100,21 @@ class Reranker(ABC):
             raise InputError(f"{self.name} cuts no passage, got cut_tokens {list(cut_tokens)[:5]}. Leave them 0.")
         return [None] * len(passages)
 
+    def read_characters(self, pairs: Sequence[Pair], *, max_length: int | None = None) -> list[int | None]:
+        """Say how much of each passage would be read, without scoring: only tokens are counted.
+
+        Args:
+            pairs: (query, passage) pairs.
+            max_length: tokens of a pair, as for `score`.
+
+        Returns:
+            For each pair the number of its passage's first characters that are read, or `None` for all.
+
+        Raises:
+            InputError: a pair or `max_length` cannot be used.
+        """
+        return [None] * len(check_pairs(pairs))
+
     def compute_score(
         self, sentence_pairs: Sequence[Pair] | Pair, **options: Unpack[ScoreOptions]
     ) -> float | list[float] | list[list[float]]:

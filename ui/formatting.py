@@ -7,6 +7,7 @@ from reranker_core.baseline import find_terms, query_terms
 from reranker_core.scores import Scores, shared_ranks
 from ui.comparison import Comparison
 from ui.scoring import ModelScores
+from ui.text_places import count_units
 
 
 def describe_comparison(comparison: Comparison, results: Sequence[ModelScores]) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _over_layers(result: ModelScores) -> dict[str, Any]:
 
 
 def _describe_passage(passage: str, index: int, terms: frozenset[str], results: Sequence[ModelScores]) -> dict[str, Any]:
-    place_of = _utf16_places(passage)
+    place_of = count_units(passage)
     cuts = [
         {
             "by": short_title(result),
@@ -112,16 +113,6 @@ def _describe_passage(passage: str, index: int, terms: frozenset[str], results: 
     ]
     marks = [place_of(place) for span in find_terms(passage, terms) for place in span]
     return {"text": passage, "marks": marks, "cuts": sorted(cuts, key=lambda cut: cut["at"])}
-
-
-def _utf16_places(text: str) -> Any:
-    """Give the function that turns a place counted in characters into one counted in UTF-16 units."""
-    if text.isascii() or max(text) <= "\uffff":
-        return lambda place: place
-    places = [0]
-    for character in text:
-        places.append(places[-1] + (2 if character > "\uffff" else 1))
-    return places.__getitem__
 
 
 def _say_cut(scores: Scores) -> str:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from annotations.errors import InputError as LabelsInputError
 from reranker_core.errors import RerankerError
 from reranker_core.local_models import LocalModel
+from ui.errors import say_failure
 from ui.services import Services
 
 _A_FOLDER = "a folder of this server"
@@ -20,9 +22,33 @@ def hide_places(services: Services, text: str) -> str:
     if services.allow_folders:
         return text
     known = {place: model.name for model in _added(services) for place in (model.adapter, model.base) if place}
+    if (home := services.labels.known_home) is not None:
+        # Whole, with what follows: the pattern below stops at a blank.
+        text = re.sub(rf"{re.escape(str(home.absolute()))}(?:[/\\]{_PART}+)*(?<!\.)", _A_FOLDER, text)
     for place in sorted(known, key=len, reverse=True):
         text = text.replace(place, known[place])
     return _PATH.sub(_A_FOLDER, text)
+
+
+def say_to_visitor(services: Services, failure: Exception) -> str:
+    """Turn a failure into the sentence for the screen, without paths of this machine where others see it."""
+    return hide_places(services, say_failure(failure))
+
+
+def refuse_strangers(services: Services, what: str) -> None:
+    """Refuse what changes the labels as a whole where everybody can open the page.
+
+    Args:
+        services: whether visitors may.
+        what: begins the sentence, such as "Texts are deleted".
+
+    Raises:
+        InputError: they may not.
+    """
+    if not services.can_change_labels:
+        raise LabelsInputError(
+            f"{what} only where the app runs on your own machine. Ask who runs it; with --shared_labels every visitor may."
+        )
 
 
 @contextmanager

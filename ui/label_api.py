@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from annotations.errors import InputError
+from ui.hosting import say_to_visitor
 from ui.label_projects import create_project
+from ui.label_requests import LONGEST_NAME
 from ui.services import Services
 from ui.tabs.data.backups import make_copy
 from ui.tabs.data.checks import check_labels as run_all_checks
 from ui.tabs.data.exporting import Form, describe_export, make_name, read_options, write_export
 from ui.tabs.data.import_files import read_pasted
-from ui.tabs.data.importing import describe_report
-from ui.tabs.data.pages import say
+from ui.tabs.data.importing import describe_report, read_map
 from ui.tabs.data.projects import count_labels
 from ui.tabs.data.snapshot_form import make_snapshot as freeze_labels
 
@@ -78,8 +79,11 @@ def _publish_transfer(services: Services) -> None:
         from annotations.exchange import ImportOptions, run_import
 
         with _speaking(services):
-            source = read_pasted(services, text, name=name)
-            options = ImportOptions(annotator=annotator, grade_map=grade_map or None)
+            given = {"text": text, "name": name, "annotator": annotator}
+            source = read_pasted(services, _read(given, "text"), name=_read(given, "name", longest=LONGEST_NAME))
+            options = ImportOptions(
+                annotator=_read(given, "annotator", longest=LONGEST_NAME), grade_map=read_map(grade_map) or None
+            )
             chosen = _find_or_create(services, project) if create else _find(services, project)
             return describe_report(run_import(services.labels.store, chosen.id, source, options=options))
 
@@ -146,7 +150,7 @@ def _speaking(services: Services) -> Iterator[None]:
     try:
         yield
     except Exception as failure:
-        raise gr.Error(say(services, failure), print_exception=False) from failure
+        raise gr.Error(say_to_visitor(services, failure), print_exception=False) from failure
 
 
 def _find(services: Services, name: str) -> "Project":
@@ -155,11 +159,14 @@ def _find(services: Services, name: str) -> "Project":
     Raises:
         InputError: there is none; lists those there are.
     """
-    there = services.labels.store.projects.list()
+    everything = services.labels.store.projects.list(include_archived=True)
+    there = [project for project in everything if project.archived_at is None]
     for project in there:
         if project.name == name:
             return project
-    names = ", ".join(f'"{project.name}"' for project in there[:20]) or "none yet"
+    names = ", ".join(f'"{project.name:.60}"' for project in there[:20]) or "none yet"
+    if any(project.name == name for project in everything):
+        raise InputError(f'The project "{name!s:.80}" is archived. Put it back on the list, or choose another: {names}.')
     raise InputError(f'There is no project "{name!s:.80}". There are: {names}.')
 
 
@@ -167,7 +174,21 @@ def _find_or_create(services: Services, name: str) -> "Project":
     for project in services.labels.store.projects.list():
         if project.name == name:
             return project
-    return create_project(services.labels.store, name)
+    return create_project(services.labels.store, _read({"project": name}, "project", longest=LONGEST_NAME))
+
+
+def _read(given: Mapping[str, object], name: str, *, longest: int | None = None) -> str:
+    """Read one of the texts that a program sends, which may send anything.
+
+    Raises:
+        InputError: it is no text, or too long.
+    """
+    value = given[name]
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be a text, got {value!r:.40}. Send a string.")
+    if longest is not None and len(value) > longest:
+        raise InputError(f"{name} has {longest} characters at most, got {len(value):,}. Shorten it.")
+    return value
 
 
 def _export(services: Services, project: str, to: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +197,7 @@ def _export(services: Services, project: str, to: str, values: Mapping[str, Any]
     Raises:
         InputError: there is no such project or form, an option cannot be used, or it is too much for one answer.
     """
-    if to not in _FORMS:
+    if not isinstance(to, str) or to not in _FORMS:
         raise InputError(f"Labels go out to {', '.join(_FORMS)}, got {to!s:.40}. Choose one of them.")
     chosen = _find(services, project)
     with tempfile.TemporaryDirectory(prefix="export-") as folder:

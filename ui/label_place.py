@@ -14,13 +14,16 @@ LABELS_FILE = "labels.db"
 class Labels:
     """The home folder's labels: the database, its backups, and the folders for exports and snapshots."""
 
-    def __init__(self, home: Path | None = None) -> None:
+    def __init__(self, home: Path | None = None, *, copies_apart: float = 0.0) -> None:
         """Note the place; nothing is opened or made yet.
 
         Args:
             home: the app's own folder; `None` for a temporary one, which goes with the process.
+            copies_apart: seconds from one automatic copy of a reason to the next. Only the newest few are kept, and
+                visitors who import again and again would push out those that the owner may need.
         """
         self._home = home
+        self._copies_apart = copies_apart
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._store: Store | None = None
         self._lock = threading.Lock()
@@ -31,6 +34,11 @@ class Labels:
         if self._home is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="labels-", ignore_cleanup_errors=True)
             self._home = Path(self._temporary.name)
+        return self._home
+
+    @property
+    def known_home(self) -> Path | None:
+        """The app's own folder, or `None` while there is none; unlike `home` it makes none."""
         return self._home
 
     @property
@@ -61,7 +69,7 @@ class Labels:
                     raise StorageError(
                         f"The folder for the labels cannot be made: {error}. Free the place, or choose another with --home."
                     ) from error
-                self._store = Store.open(self.home / LABELS_FILE)
+                self._store = Store.open(self.home / LABELS_FILE, copies_apart=self._copies_apart)
             return self._store
 
     def close(self) -> None:

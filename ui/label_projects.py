@@ -17,6 +17,8 @@ EXAMPLE_GUIDELINE = (
     "not matter."
 )
 
+LONGEST_GUIDELINE = 20_000  # characters
+_LONGEST_LANGUAGE = 100
 _FEWEST = 3  # passages of an example that is worth labelling
 
 
@@ -29,10 +31,13 @@ def create_project(store: "Store", name: str, *, guideline: str = "", language: 
     """Make a project; its scale comes with its first label.
 
     Raises:
-        InputError: the name is empty or taken.
+        InputError: the name is empty, too long or taken, or another text is too long.
     """
     if not name.strip():
         raise InputError("A project needs a name. Give it one, such as what its queries are about.")
+    for what, text, most in (("guideline", guideline, LONGEST_GUIDELINE), ("language", language, _LONGEST_LANGUAGE)):
+        if len(text) > most:
+            raise InputError(f"The {what} has {most:,} characters at most, got {len(text):,}. Shorten it.")
     return store.projects.create(name, guideline=guideline.strip(), language=language.strip())
 
 

@@ -6,23 +6,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from annotations.errors import AnnotationError, InputError, StorageError
+from reranker_core.errors import RerankerError
 
 if TYPE_CHECKING:  # what a store needs is slow to import, and the first screen shows before anybody labels
     from annotations.models import Annotator, Project
     from annotations.queue import Order
     from annotations.store import Store
+    from annotations.store.history import Seen
 
 logger = logging.getLogger(__name__)
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 PageFunction = Callable[["Store", Request], Answer]
+Subject = TypeVar("Subject")  # what a page's function works on: a store, or all services
 
 UNEXPECTED = "The server failed ({}). What is not saved stays on this page; the log has the details."
-_LONGEST_NAME = 200  # characters of a handle or a client id
+_OTHER_STORE = "These labels were made for another database than the one that is open here, so they were not saved."
+LONGEST_NAME = 200  # characters of a handle or a client id
 _LARGEST = 2**53 - 1  # that a script in a browser counts exactly; SQLite has room for it
 
 
@@ -72,7 +76,7 @@ def read_handle(wanted: Request) -> str:
     Raises:
         InputError: there is none, or it is too long.
     """
-    handle = unicodedata.normalize("NFC", read_text(wanted, "annotator", longest=_LONGEST_NAME).strip())
+    handle = unicodedata.normalize("NFC", read_text(wanted, "annotator", longest=LONGEST_NAME).strip())
     if not handle or not handle.isprintable():
         raise InputError(f"A name needs a character and none that cannot be seen, got {handle!r}. Give your name above.")
     return handle
@@ -84,10 +88,37 @@ def read_client(wanted: Request) -> str:
     Raises:
         InputError: there is none.
     """
-    client_id = read_text(wanted, "client_id", longest=_LONGEST_NAME)
+    client_id = read_text(wanted, "client_id", longest=LONGEST_NAME)
     if not client_id:
         raise InputError("A page needs a client_id. Load it again.")
     return client_id
+
+
+def read_seen(wanted: Request) -> "Seen | None":
+    """Read what a page takes for the newest step: an event's id, or `client_id` and `seq` of one of its judgements.
+
+    Raises:
+        InputError: it is neither.
+    """
+    seen = wanted.get("seen")
+    if isinstance(seen, Mapping):
+        return read_client(seen), read_number(seen, "seq")
+    return read_optional_number(wanted, "seen")
+
+
+def of_this_store(function: PageFunction) -> PageFunction:
+    """Wrap what writes labels: those that were made for another database are refused, for ids mean something else here.
+
+    The answer then has `other_store`, the name of this database, beside the `error`.
+    """
+
+    @wraps(function)
+    def answer(store: "Store", wanted: Request) -> Answer:
+        if wanted.get("store") != store.identity:
+            return {"error": _OTHER_STORE, "again": False, "other_store": store.identity}
+        return function(store, wanted)
+
+    return answer
 
 
 def read_number(wanted: Request, name: str, *, least: int = 0) -> int:
@@ -151,6 +182,7 @@ def find_annotator(store: "Store", handle: str) -> int:
     Raises:
         InputError: it is the handle of an import or a model.
     """
+    _refuse_reserved(handle)
     for annotator in store.annotators.list():
         if annotator.handle == handle:
             return _require_human(annotator).id
@@ -163,25 +195,33 @@ def require_annotator(store: "Store", handle: str) -> int:
     Raises:
         InputError: it is the handle of an import or a model.
     """
+    _refuse_reserved(handle)
     return _require_human(store.annotators.get_or_add(handle)).id
 
 
-def answer_page(function: PageFunction) -> PageFunction:
+def answer_page(function: Callable[[Subject, Request], Answer]) -> Callable[[Subject, Request], Answer]:
     """Wrap what answers a page: a failure becomes `error`, a sentence, and `again`, whether sending again may help."""
 
     @wraps(function)
-    def answer(store: "Store", wanted: Request) -> Answer:
+    def answer(subject: Subject, wanted: Request) -> Answer:
         try:
             if not isinstance(wanted, Mapping):
                 raise InputError("The page must send an object. Load it again.")
-            return function(store, wanted)
-        except AnnotationError as failure:
+            return function(subject, wanted)
+        except (AnnotationError, RerankerError) as failure:
             return {"error": str(failure), "again": isinstance(failure, StorageError)}
         except Exception as failure:
             logger.error("unexpected failure on the Annotate screen", exc_info=failure)
             return {"error": UNEXPECTED.format(type(failure).__name__), "again": True}
 
     return answer
+
+
+def _refuse_reserved(handle: str) -> None:
+    from annotations.models import IMPORT_ANNOTATOR
+
+    if handle == IMPORT_ANNOTATOR:
+        raise InputError(f'"{handle}" is the name of imports, under which nobody can judge. Give another name.')
 
 
 def _require_human(annotator: "Annotator") -> "Annotator":

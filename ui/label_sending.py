@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from annotations.errors import InputError
 from reranker_core.examples.relevance import as_finite
 from reranker_core.inputs import DEFAULT_MAX_LENGTH
-from ui.choices import find_choice
-from ui.comparison import SIGMOID, Comparison
-from ui.errors import say_failure
+from ui.choices import Choice, find_choice
+from ui.comparison import MOST_PASSAGES, SIGMOID, Comparison
+from ui.hosting import say_to_visitor
 from ui.services import Services
 from ui.takeaway import check_result
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annotations.store import Store
 
 _SOURCE = "compare"
+_DEEPEST = 10_000  # layers; no model comes near
 
 
 def send_to_labels(services: Services, wanted: object) -> dict[str, Any]:
@@ -40,8 +41,15 @@ def send_to_labels(services: Services, wanted: object) -> dict[str, Any]:
         comparison = Comparison.from_json(wanted.get("request"))
         result = check_result(comparison, wanted.get("result"))
         _check_columns(result["columns"])
+        for column in result["columns"]:
+            _find_model(services, comparison, column)  # before anything is made
         project = _find_project(store, wanted)
-        query_id, new = add_comparison(services, project.id, comparison, result["columns"])
+        try:
+            query_id, new = add_comparison(services, project.id, comparison, result["columns"])
+        except Exception:
+            if wanted.get("is_new"):
+                store.projects.remove_empty(project.id)  # made for this, and in the way of the next try
+            raise
         known = len(set(comparison.passages)) - new
         return {
             "said": f"{new} new candidate{'s' * (new != 1)} for this query in “{project.name}”"
@@ -50,7 +58,7 @@ def send_to_labels(services: Services, wanted: object) -> dict[str, Any]:
             "query": query_id,
         }
     except Exception as failure:
-        return {"error": say_failure(failure)}
+        return {"error": say_to_visitor(services, failure)}
 
 
 def add_comparison(
@@ -68,6 +76,7 @@ def add_comparison(
     from annotations.store.texts import NewPassage
 
     store = services.labels.store
+    models = [_add_model(services, comparison, column) for column in columns]
     query = store.texts.add_query(project_id, comparison.query)
     passages = store.texts.add_passages(project_id, [NewPassage(text=text) for text in comparison.passages])
     ranks = columns[-1]["ranks"]
@@ -77,8 +86,7 @@ def add_comparison(
             for passage_id, rank in zip(passages.ids, ranks, strict=True)
         ]
     )
-    for column in columns:
-        model = _add_model(services, comparison, column)
+    for column, model in zip(columns, models, strict=True):
         found: dict[int, NewScore] = {}  # a passage that was pasted twice is one candidate
         for candidate_id, score, rank in zip(added.ids, column["scores"], column["ranks"], strict=True):
             found.setdefault(candidate_id, NewScore(candidate_id=candidate_id, score=float(score), rank=rank))
@@ -96,19 +104,30 @@ def _check_columns(columns: list[dict[str, Any]]) -> None:
         raise InputError("There is no result to send yet. Press Score first.")
     for column in columns:
         are_scores = all(as_finite(score) is not None for score in column["scores"])
-        are_ranks = all(type(rank) is int and rank >= 1 for rank in column["ranks"])
-        if not are_scores or not are_ranks or not (column["layer"] is None or type(column["layer"]) is int):
+        are_ranks = all(type(rank) is int and 1 <= rank <= MOST_PASSAGES for rank in column["ranks"])
+        layer = column["layer"]
+        is_layer = layer is None or (type(layer) is int and 0 <= layer <= _DEEPEST)
+        if not are_scores or not are_ranks or not is_layer:
             raise InputError("The result holds something that is no score. Press Score again.")
 
 
-def _add_model(services: Services, comparison: Comparison, column: Mapping[str, Any]) -> "ModelRef":
-    """Name what made a column: the comparison's model of that title, and how it was asked."""
+def _find_model(services: Services, comparison: Comparison, column: Mapping[str, Any]) -> Choice:
+    """Find the comparison's model of a column's title.
+
+    Raises:
+        InputError: it has none.
+        RerankerError: a model of the comparison is not on the list any more.
+    """
     for name in comparison.models:
         choice = find_choice(services, name)
         if choice.short_title == column["model"]:
-            break
-    else:
-        raise InputError(f"The result has a column of {column['model']!r:.60}, which was not asked for. Press Score again.")
+            return choice
+    raise InputError(f"The result has a column of {column['model']!r:.60}, which was not asked for. Press Score again.")
+
+
+def _add_model(services: Services, comparison: Comparison, column: Mapping[str, Any]) -> "ModelRef":
+    """Name what made a column, and how it was asked."""
+    choice = _find_model(services, comparison, column)
     if choice.name == "bm25":
         return services.labels.store.scores.add_model("bm25")
     return services.labels.store.scores.add_model(

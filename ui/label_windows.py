@@ -1,10 +1,10 @@
 """What is shown first of a long passage: the stretch with most of the query's words. Pure; places count characters."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
 
 from reranker_core.baseline import find_terms
+from ui.text_places import count_units
 
 WINDOW = 900  # characters that are shown first of a long passage
 LONG = 1200  # characters from which on a passage is long
@@ -19,9 +19,9 @@ def describe_text(text: str, terms: frozenset[str]) -> dict[str, object]:
     """Lay a passage out for a page.
 
     Returns:
-        `text`, of which at most `SENT` characters around the best window are sent, `is_cut` if that is not all; `length`
-        of the whole, in characters; `marks`, flat pairs of places; `window`, a pair. Places count UTF-16 units, as
-        scripts in a browser do.
+        `text`, of which at most `SENT` characters around the best window are sent, `is_cut` if that is not all; `begin`,
+        its place in the whole; `length` of the whole, in characters; `marks`, flat pairs of places; `window`, a pair.
+        Places count UTF-16 units, as scripts in a browser do.
     """
     places = find_terms(text[:SEARCHED], terms)
     start, end = find_window(text, places)
@@ -32,6 +32,7 @@ def describe_text(text: str, terms: frozenset[str]) -> dict[str, object]:
     return {
         "text": sent,
         "is_cut": len(sent) < len(text),
+        "begin": count_units(text[:first])(first),
         "length": len(text),
         "marks": [unit(place - first) for span in inside[:MARKED] for place in span],
         "window": [unit(start - first), unit(end - first)],
@@ -55,14 +56,6 @@ def find_window(text: str, places: Sequence[tuple[int, int]]) -> tuple[int, int]
     start = _after_space(text, start) if start else 0
     end = min(len(text), start + WINDOW)
     return start, end if end == len(text) else _before_space(text, end)
-
-
-def count_units(text: str) -> Callable[[int], int]:
-    """Give the function that turns a place counted in characters into one counted in UTF-16 units."""
-    if not text or max(text) <= "\uffff":
-        return lambda place: place
-    places = [0, *accumulate(2 if character > "\uffff" else 1 for character in text)]
-    return places.__getitem__
 
 
 def _find_densest(text: str, places: Sequence[tuple[int, int]]) -> int:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from annotations.errors import InputError
+from ui.label_projects import LONGEST_GUIDELINE
 from ui.label_queries import find_next, load_query, next_query, rest_of_query
 from ui.label_requests import (
     Answer,
@@ -11,42 +12,44 @@ from ui.label_requests import (
     Request,
     answer_page,
     find_annotator,
+    of_this_store,
     read_handle,
     read_number,
     read_optional_number,
     read_text,
     read_view,
 )
-from ui.label_saving import redo_step, save, save_bulk, undo_step
+from ui.label_saving import describe_steps, redo_step, save, save_bulk, undo_step
 
 if TYPE_CHECKING:
     from annotations.models import JudgementEvent
     from annotations.store import Store
 
-LONGEST_GUIDELINE = 20_000  # characters
-
 
 def open_page(store: "Store", wanted: Request) -> Answer:
-    """Give what a page needs to begin: project, scale, guideline, the first open query, the one after it, and counters.
+    """Give what a page needs to begin: project, scale, guideline, the first open query, the one after it, counters, steps.
 
     Raises:
         InputError: the view cannot be used, or there is no such project.
     """
     view = read_view(wanted)
     project = store.projects.get_by_id(view.project_id)
+    annotator_id = find_annotator(store, view.handle)
     query = find_next(store, view, after_query_id=None)
     return {
+        "store": store.identity,
         "project": {"id": project.id, "name": project.name},
         "scale": project.scale,
         "guideline": _describe_guideline(store, view.project_id),
         "query": query,
         "following": find_next(store, view, after_query_id=query["id"]) if query else None,
-        "counters": _count(store, view.project_id, find_annotator(store, view.handle), _read_midnight(wanted)),
+        "counters": _count(store, view.project_id, annotator_id, _read_midnight(wanted)),
+        "steps": describe_steps(store, view.project_id, annotator_id),
     }
 
 
 def count_all(store: "Store", wanted: Request) -> Answer:
-    """Give the `counters` of `annotator` in `project`, and the project's `scale`; today began at `midnight` (s, UTC).
+    """Give `counters` and `steps` of `annotator` in `project`, and its `scale`; today began at `midnight` (s, UTC).
 
     Raises:
         InputError: there is no such project.
@@ -55,6 +58,7 @@ def count_all(store: "Store", wanted: Request) -> Answer:
     annotator_id = find_annotator(store, read_handle(wanted))
     return {
         "counters": _count(store, project_id, annotator_id, _read_midnight(wanted)),
+        "steps": describe_steps(store, project_id, annotator_id),
         "scale": store.projects.get_by_id(project_id).scale,
     }
 
@@ -71,10 +75,9 @@ def set_guideline(store: "Store", wanted: Request) -> Answer:
 
 
 def history_of(store: "Store", wanted: Request) -> Answer:
-    """Tell what happened to the judgement that `annotator` has of `candidate`: `events`, the oldest first."""
+    """Tell what `annotator` judged, undid and redid of `candidate`: `events`, the oldest first."""
     candidate_id = read_number(wanted, "candidate", least=1)
-    judgement = store.judgements.get(candidate_id, find_annotator(store, read_handle(wanted)))
-    events = store.history.of(judgement) if judgement is not None else []
+    events = store.history.of_candidate(candidate_id, find_annotator(store, read_handle(wanted)))
     return {"events": [_describe_event(event) for event in events]}
 
 
@@ -99,10 +102,10 @@ PAGE_FUNCTIONS: tuple[PageFunction, ...] = tuple(
         next_query,
         load_query,
         rest_of_query,
-        save,
-        save_bulk,
-        undo_step,
-        redo_step,
+        of_this_store(save),
+        of_this_store(save_bulk),
+        of_this_store(undo_step),
+        of_this_store(redo_step),
         count_all,
         set_guideline,
         history_of,

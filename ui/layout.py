@@ -10,7 +10,7 @@ from ui.downloading import start_download, stop_download
 from ui.errors import raise_to_client
 from ui.label_api import build_label_api
 from ui.machine import describe_state
-from ui.panels import named_model, status_line
+from ui.panels import named_model, status_line, unsent_notice
 from ui.services import Services
 from ui.tabs.annotate import AnnotateTab, build_annotate_tab
 from ui.tabs.compare import CompareTab, build_compare_tab
@@ -23,6 +23,12 @@ _HEADER = f"""<header class="rw-header"><h1>{TITLE}</h1>
 <p>Which passage answers the query? Compare BM25 and the BGE rerankers, layer by layer.</p></header>"""
 
 _TABS = ("compare", "annotate", "data", "models")
+# Whoever said a name in another place of this browser, such as Data, is meant here too. The key is the scripts' own.
+_KEPT_NAME = """(project, name, view) => {
+  let kept;
+  try { kept = JSON.parse(localStorage.getItem('reranker-workbench:annotate'))?.annotator; } catch { /* keeps nothing */ }
+  return [project, typeof kept === 'string' && kept.trim() ? kept : name, view];
+}"""
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
@@ -32,12 +38,13 @@ def build_app(services: Services) -> gr.Blocks:
     with app:
         with gr.Row(elem_classes="rw-frame"):
             gr.HTML(html_template=_HEADER, apply_default_css=False)
+            unsent_notice()
             state = status_line(describe_state(services))
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare") as compare_page:
                 compare = build_compare_tab(services, app)
             with gr.Tab("Annotate", id="annotate") as annotate_page:
-                annotate = build_annotate_tab(lambda: services.labels.store)
+                annotate = build_annotate_tab(services)
             with gr.Tab("Data", id="data") as data_page:
                 data = build_data_tab(services, app)
             with gr.Tab("Models", id="models") as models_page:
@@ -45,11 +52,13 @@ def build_app(services: Services) -> gr.Blocks:
         _connect(services, app, state, compare, models, [compare_page, models_page])
         shown = [annotate.project, annotate.name, annotate.view, annotate.message]
         entered = [annotate.project, annotate.name, annotate.view]
-        annotate_page.select(annotate.enter, entered, shown, **_QUIET)
+        annotate_page.select(annotate.enter, entered, shown, js=_KEPT_NAME, **_QUIET)
         named = [annotate.name, annotate.view]
         compare.result.judge(_judging(annotate), named, [tabs, *shown], **_QUIET)
         data_page.select(data.refresh, data.project, data.shown, **_QUIET)
         app.load(_chosen_tab, None, tabs, **_QUIET)
+        for page in (compare_page, annotate_page, data_page, models_page):
+            page.select(None, None, None, js=_note_tab(str(page.id)), **_QUIET)
         build_api(services)
         build_label_api(services)
     app.queue(max_size=500)
@@ -96,6 +105,15 @@ def _connect(
         changed.then(refresh, compare.models, everything, **_QUIET)
     for scored in compare.scored:
         scored.then(lambda: describe_state(services), None, state, **_QUIET)
+
+
+def _note_tab(name: str) -> str:
+    """Write the script that puts a tab into the address, so that a reload comes back to it."""
+    return f"""() => {{
+        const address = new URL(location);
+        address.searchParams.set('tab', '{name}');
+        history.replaceState(history.state, '', address);
+    }}"""
 
 
 def _judging(annotate: AnnotateTab) -> Any:

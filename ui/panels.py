@@ -44,6 +44,16 @@ def status_line(value: str = "") -> gr.HTML:
     )
 
 
+def unsent_notice() -> gr.HTML:
+    """Make the line that says that labels of an earlier visit wait in this browser; a click opens Annotate to send them."""
+    return gr.HTML(
+        html_template='<button type="button" class="rw-button rw-unsent" hidden></button>',
+        js_on_load=read_text("scripts/unsent.js"),
+        apply_default_css=False,
+        elem_classes="rw-notice",
+    )
+
+
 def visit_script() -> gr.HTML:
     """Make what opens a shared link, or what stood here before a reload; shows nothing.
 

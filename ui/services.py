@@ -23,6 +23,8 @@ class Services:
         runs: the scorings under way, so that each visitor can stop his own.
         allow_folders: whether a visitor may name folders of this machine: on a local screen only.
         allow_download: whether a visitor may start a download.
+        allow_label_changes: whether a visitor of a hosted screen may change the labels as a whole: delete, archive, rename,
+            apply fixes, write the guideline. Everybody may judge.
     """
 
     pool: ModelPool = field(default_factory=ModelPool)
@@ -32,6 +34,12 @@ class Services:
     runs: Runs = field(default_factory=Runs)
     allow_folders: bool = False
     allow_download: bool = False
+    allow_label_changes: bool = False
+
+    @property
+    def can_change_labels(self) -> bool:
+        """Whether a visitor may change the labels as a whole: always on a person's own machine."""
+        return self.allow_folders or self.allow_label_changes
 
 
 def import_torch_later(seconds: float) -> threading.Timer:

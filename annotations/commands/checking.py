@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from typing import get_args
 
-from annotations.checks import Check, CheckRow, apply_fix, run_checks
+from annotations.checks import Check, CheckRow, apply_fix, count_deletion, run_checks
 from annotations.commands.output import add_json_option, answer, answer_json, note
 from annotations.commands.projects import add_project_option, find_project, open_labels
 from annotations.errors import InputError
@@ -24,6 +24,7 @@ def add_check(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--fix", metavar="NAME", help="do what a check offers, then check again")
     command.add_argument("--annotator", metavar="NAME", help="with --fix: whose judgements are opened again")
+    command.add_argument("--yes", action="store_true", help="with --fix: delete texts; without it what would go is said")
     add_json_option(command)
     command.set_defaults(run=_run)
 
@@ -35,15 +36,27 @@ def _run(options: argparse.Namespace) -> None:
         project = find_project(store, options.project)
         changed = None
         if options.fix is not None:
-            changed = apply_fix(
-                store, project.id, options.fix, annotator_id=_find_annotator(store, options), rule=options.rule
-            )
+            annotator_id = _find_annotator(store, options)
+            if not options.yes:
+                _refuse_deletion(store, project.id, options)
+            changed = apply_fix(store, project.id, options.fix, annotator_id=annotator_id, rule=options.rule)
             note(f"{options.fix} changed {changed}")
         checks = run_checks(store, project.id, rule=options.rule)
     if options.json:
         answer_json({"changed": changed, "checks": checks})
     else:
         answer(_describe(checks) if checks else ["Nothing was found."])
+
+
+def _refuse_deletion(store: Store, project_id: int, options: argparse.Namespace) -> None:
+    """Say what a fix would delete, if it would delete anything."""
+    goes = count_deletion(store, project_id, options.fix, rule=options.rule)
+    if goes.queries or goes.passages:
+        raise InputError(
+            f"{options.fix} would delete {goes.queries} queries and {goes.passages} passages, and with them "
+            f"{goes.candidates} candidates and {goes.judgements} judgements go out of sight. All can be restored in the "
+            "app, under Data. Nothing was changed; add --yes to do it."
+        )
 
 
 def _find_annotator(store: Store, options: argparse.Namespace) -> int:

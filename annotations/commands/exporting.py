@@ -35,7 +35,7 @@ from annotations.store import Store
 
 def add_export(command: argparse.ArgumentParser) -> None:
     """Add what `export` takes."""
-    command.add_argument("path", type=Path, help="file to write; a new folder for beir")
+    command.add_argument("path", type=Path, help="file to write: .jsonl, .qrels, .tsv, .txt or .csv; new folder for beir")
     add_project_option(command)
     command.add_argument(
         "--to",

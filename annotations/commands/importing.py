@@ -26,17 +26,19 @@ from annotations.exchange import (
     Preview,
     open_source,
     preview_import,
+    remove_unfinished,
     run_import,
 )
-from annotations.exchange.import_options import IMPORT_ANNOTATOR, Progress
+from annotations.exchange.import_options import Progress
+from annotations.exchange.known_labels import describe_differing
 from annotations.home import find_home
-from annotations.models import Project, Scale
+from annotations.models import IMPORT_ANNOTATOR, Project, Scale
 from annotations.store import Store
 
 
 def add_import(command: argparse.ArgumentParser) -> None:
     """Add what `import` takes."""
-    command.add_argument("path", type=Path, help="BEIR folder, csv, tsv, jsonl, or TREC run or qrels")
+    command.add_argument("path", type=Path, nargs="?", help="BEIR folder, csv, tsv, jsonl, or TREC run or qrels")
     add_project_option(command)
     command.add_argument("--create", action="store_true", help="make the project if it is not there")
     command.add_argument("--qrels", type=Path, help="grades for a run, or instead of a BEIR folder's own")
@@ -47,7 +49,7 @@ def add_import(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--annotator",
         default=IMPORT_ANNOTATOR,
-        help=f"who judged, where the file does not tell (default: {IMPORT_ANNOTATOR})",
+        help=f"the person who judged, where the file does not tell (default: {IMPORT_ANNOTATOR}, which is no person)",
     )
     command.add_argument(
         "--scale", choices=get_args(Scale), help="of the grades (default: the project's, else as they look)"
@@ -65,6 +67,9 @@ def add_import(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--preview", action="store_true", help="only tell what would come; nothing is written")
     command.add_argument("--again", action="store_true", help="import although the same files were imported before")
+    command.add_argument(
+        "--discard", action="store_true", help="remove what is left of an import that ended half way, and import nothing"
+    )
     add_json_option(command)
     command.set_defaults(run=_run)
 
@@ -87,6 +92,26 @@ def read_map(texts: list[str]) -> dict[str, int | None] | None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.discard != (options.path is None):
+        raise InputError("Give the path of what is imported, or --discard alone to remove an unfinished import.")
+    if options.discard:
+        _discard(options)
+    else:
+        _import(options)
+
+
+def _discard(options: argparse.Namespace) -> None:
+    with open_labels(find_home(options.home)) as store:
+        project = find_project(store, options.project)
+        left = remove_unfinished(store, project.id)
+    if options.json:
+        answer_json({"removed": left and left.source_name})
+    else:
+        found = f"What was left of the import of {left.source_name} is removed." if left else "No import is unfinished."
+        answer([found])
+
+
+def _import(options: argparse.Namespace) -> None:
     how = ImportOptions(
         annotator=options.annotator,
         scale=options.scale,
@@ -150,7 +175,7 @@ def _preview_new(name: str, source: ImportSource, how: ImportOptions, on_progres
 def _describe_preview(source: ImportSource, preview: Preview) -> Iterator[str]:
     yield (
         f"{source.name} ({preview.kind}): {preview.queries} queries, {preview.passages} passages, {preview.candidates} "
-        f"candidates, {preview.judgements} judgements"
+        f"candidates, {preview.judgements} judgements" + (f", {preview.scores} scores" if preview.scores else "")
     )
     if preview.raw_grades:
         mapped = ", ".join(f"{raw} → {_say_grade(preview, raw)} ({n})" for raw, n in sorted(preview.raw_grades.items()))
@@ -163,6 +188,7 @@ def _describe_preview(source: ImportSource, preview: Preview) -> Iterator[str]:
         yield f"{preview.random_negatives} candidates were drawn at random"
     yield from list_left_out(preview.left_out)
     yield from list_problems(preview.problems)
+    yield from list_problems(preview.differing, what=describe_differing(preview.differing))
     yield from preview.notes
 
 

@@ -89,11 +89,11 @@ def lay_out(rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
 
 
-def list_problems(problems: Problems) -> Iterator[str]:
-    """Say what is wrong with rows, by their lines."""
+def list_problems(problems: Problems, *, what: str = "") -> Iterator[str]:
+    """Say what is wrong with rows, by their lines; `what` says it of all."""
     if not problems.count:
         return
-    yield f"{problems.count} rows with a problem, which are left out:"
+    yield what or f"{problems.count} rows with a problem, which are left out:"
     for problem in problems.listed[:_SHOWN]:
         yield f"  {problem}"
     if problems.count > _SHOWN:

@@ -10,6 +10,7 @@ from annotations.exchange.qrels_export import export_qrels
 from annotations.exchange.samples import SampleRow
 from annotations.exchange.sources import ImportSource, Kind, open_source, source_from_text
 from annotations.exchange.training_export import export_training
+from annotations.exchange.unfinished import find_unfinished, remove_unfinished
 
 __all__ = [
     "Account",
@@ -26,8 +27,10 @@ __all__ = [
     "export_csv",
     "export_qrels",
     "export_training",
+    "find_unfinished",
     "open_source",
     "preview_import",
+    "remove_unfinished",
     "run_import",
     "source_from_text",
 ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from annotations.exchange.corpus_files import collect_candidates, read_corpus, read_queries
 from annotations.exchange.export_ids import ExportIds
+from annotations.exchange.export_places import check_place
 from annotations.exchange.import_options import Progress
 from annotations.exchange.labelled import read_labelled
 from annotations.exchange.options import ExportOptions, ExportReport
@@ -42,10 +43,12 @@ def export_beir(
         on_progress: told how far it is; what it raises cancels.
 
     Raises:
-        InputError: there is no such project or annotator, or the folder is there already or cannot be written.
+        InputError: there is no such project or annotator, or the folder is there already or cannot be written, or
+            may not (`check_place`).
         StorageError: the labels cannot be read.
     """
     place = Path(folder)
+    check_place(store, place)
     tally = Tally()
     with store.labels.read(project_id) as reading, explaining_writer():
         query_ids = ExportIds(reading.query_names(), prefix="q", is_trec=True)

@@ -1,13 +1,14 @@
 """Every judgement as a row of a csv file, and every candidate that nobody judged."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
 
 from annotations.errors import InputError
+from annotations.exchange.export_places import check_place
 from annotations.exchange.import_options import Progress
 from annotations.exchange.labelled import OTHER_ANNOTATOR, OTHER_PART, PASSAGE_DELETED, QUERY_DELETED, find_annotators
 from annotations.exchange.options import ExportOptions, ExportReport
@@ -15,6 +16,7 @@ from annotations.exchange.splits import place
 from annotations.exchange.table_columns import COLUMNS
 from annotations.exchange.tally import Tally
 from annotations.exchange.writing import describe_left_out, explaining_writer
+from annotations.models import Annotator
 from annotations.store import Store
 from annotations.store.labels import CandidateRow, JudgementRow, LabelReading, QueryRow
 from reranker_core.examples.new_files import new_file
@@ -43,21 +45,24 @@ def export_csv(
     """Write a row for every judgement in any state, and one with an empty state for every candidate without any.
 
     Rule, threshold and seed play no part: nothing is combined. Times are UTC, with a Z. A text with several external ids
-    has the first of them. A part stands there only if it is stored for the query.
+    has the first of them. A part stands there only if it is stored for the query. Between columns stands a comma, in a file
+    ending in .tsv a tab.
 
     Raises:
-        InputError: there is no such project or annotator, there is no candidate, or the file cannot be written; what lay
-            there before stays.
+        InputError: there is no such project or annotator, there is no candidate, or the file cannot be written, or may not
+            (`check_place`); what lay there before stays.
         StorageError: the labels cannot be read.
     """
+    check_place(store, path, endings=(".csv", ".tsv"), what="A table")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     tally = Tally()
-    with store.labels.read(project_id) as reading, explaining_writer(), new_file(Path(path)) as file:
-        handles = {key: annotator.handle for key, annotator in reading.annotators().items()}
-        file.write_header(_format(COLUMNS))
+    with store.labels.read(project_id) as reading, explaining_writer(), new_file(path) as file:
+        annotators = reading.annotators()
+        file.write_header(_format(COLUMNS, delimiter=delimiter))
         lines = iter(_choose_lines(reading, options, tally=tally, on_progress=on_progress))
         while chunk := [*islice(lines, _AT_ONCE)]:
-            for cells in _fill_in(chunk, reading, handles):
-                file.write_row(_format(cells))
+            for cells in _fill_in(chunk, reading, annotators):
+                file.write_row(_format(cells, delimiter=delimiter))
         accounts = tally.account()
         if not file.rows:
             raise InputError(f"There is no candidate to write: {describe_left_out(accounts)}. Add some, or choose others.")
@@ -129,7 +134,9 @@ def _list_lines(
             yield _Line(query=query, candidate=candidate, judgement=judgement)
 
 
-def _fill_in(lines: Sequence[_Line], reading: LabelReading, handles: dict[int, str]) -> Iterator[tuple[str, ...]]:
+def _fill_in(
+    lines: Sequence[_Line], reading: LabelReading, annotators: Mapping[int, Annotator]
+) -> Iterator[tuple[str, ...]]:
     """Give the cells of rows in the order of `COLUMNS`."""
     query_ids, passage_ids = {line.query.id for line in lines}, {line.candidate.passage_id for line in lines}
     queries, passages = reading.query_texts(query_ids), reading.passage_texts(passage_ids)
@@ -139,7 +146,7 @@ def _fill_in(lines: Sequence[_Line], reading: LabelReading, handles: dict[int, s
         yield (
             queries[line.query.id],
             passages[line.candidate.passage_id],
-            *_describe(line.judgement, handles),
+            *_describe(line.judgement, annotators),
             line.candidate.source,
             "" if line.candidate.source_rank is None else str(line.candidate.source_rank),
             line.query.split or "",
@@ -150,20 +157,23 @@ def _fill_in(lines: Sequence[_Line], reading: LabelReading, handles: dict[int, s
         )
 
 
-def _describe(judgement: JudgementRow | None, handles: dict[int, str]) -> tuple[str, str, str, str, str]:
-    """Give state, grade, annotator, time and seconds; seconds with the three decimals that milliseconds have."""
+def _describe(judgement: JudgementRow | None, annotators: Mapping[int, Annotator]) -> tuple[str, ...]:
+    """Give state, grade, annotator and kind, time and seconds, these with the three decimals that milliseconds have."""
     if judgement is None:
-        return "", "", "", "", ""
+        return ("",) * 6
+    annotator = annotators[judgement.annotator_id]
     return (
         judgement.state,
         "" if judgement.grade is None else str(judgement.grade),
-        handles[judgement.annotator_id],
+        annotator.handle,
+        annotator.kind,
         judgement.updated_at.isoformat().replace("+00:00", "Z"),
         "" if judgement.duration_ms is None else f"{judgement.duration_ms / 1000:.3f}",
     )
 
 
-def _format(cells: Sequence[str]) -> str:
+def _format(cells: Sequence[str], *, delimiter: str) -> str:
     text = StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(cells)  # with this end, fields that hold \r or \n are quoted
+    # With this end, fields that hold \r or \n are quoted.
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
     return text.getvalue().removesuffix("\r\n")

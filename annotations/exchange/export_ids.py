@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from annotations.store.labels import NameRow
+from reranker_core.examples import InputError as RefusedError
 from reranker_core.examples.relevance import check_id
 
 
@@ -64,6 +65,6 @@ class ExportIds:
 def _is_writable(ext_id: str, *, is_trec: bool) -> bool:
     try:
         check_id(ext_id, kind="id", is_trec=is_trec)
-    except ValueError:
+    except RefusedError:
         return False
     return True

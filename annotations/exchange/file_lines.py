@@ -1,5 +1,6 @@
 """The lines of a file, with the number of the last one and how far through the file it is."""
 
+import codecs
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from annotations.errors import InputError
 Tick = Callable[[float], None]
 """Told how much of something is done, from 0 to 1; what it raises ends the work."""
 
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TOLD_EVERY = 1 << 18  # bytes: some hundred rows
 
 
@@ -32,7 +34,7 @@ class Lines:
         """Give the lines with their ends; they end at a line feed and nowhere else.
 
         Raises:
-            InputError: the file cannot be read.
+            InputError: the file cannot be read, or is UTF-16.
         """
         try:
             with self._path.open("rb") as file:
@@ -40,6 +42,8 @@ class Lines:
                 done = told = 0
                 for line in file:
                     self.number += 1
+                    if self.number == 1 and line.startswith(_UTF16):
+                        raise InputError(f"{self._path.name} is UTF-16, as some programs save texts. Save it as UTF-8.")
                     yield line
                     done += len(line)
                     if done - told >= _TOLD_EVERY:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import get_args
 
 from annotations.errors import InputError
-from annotations.models import Split, State
+from annotations.exchange.file_scores import FileScore
+from annotations.models import IMPORT_ANNOTATOR, LONGEST_NAME, AnnotatorKind, Split, State
 from reranker_core.examples.texts import check_text, describe
 
 _RANK = re.compile(r"[0-9]{1,9}")
@@ -24,20 +25,24 @@ class Label:
         raw: the grade as it stands there; empty for none.
         state: of the judgement; `None` where the grade decides: graded, or unjudged if it is mapped to that.
         annotator: who judged; empty where the file does not say it.
+        annotator_kind: what that is, a person, an import or a model; `None` where the file does not say it.
         judged_at: when.
         duration_ms: how long it took.
+        score_shown: whether scores could be seen.
     """
 
     raw: str = ""
     state: State | None = None
     annotator: str = ""
+    annotator_kind: AnnotatorKind | None = None
     judged_at: datetime | None = None
     duration_ms: int | None = None
+    score_shown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePassage:
-    """A passage of a row: its text with the title in it, where it comes from, and what the file says of it."""
+    """A passage of a row: its text with the title in it, where it comes from, and what file and models say of it."""
 
     text: str
     external_id: str | None = None
@@ -45,6 +50,7 @@ class FilePassage:
     source: str = "import"
     rank: int | None = None
     label: Label | None = None
+    scores: tuple[FileScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +76,8 @@ class FileRow:
     problem: str = ""
 
 
-def make_row(fields: Mapping[str, str], *, file: str, line: int) -> FileRow:
-    """Make a row of one pair out of texts by the names of columns.
+def make_row(fields: Mapping[str, str], *, file: str, line: int, scores: tuple[FileScore, ...] = ()) -> FileRow:
+    """Make a row of one pair out of texts by the names of columns, and scores.
 
     Raises:
         InputError: a value cannot be used.
@@ -84,6 +90,7 @@ def make_row(fields: Mapping[str, str], *, file: str, line: int) -> FileRow:
         source=fields.get("source", "").strip() or "import",
         rank=_read_rank(fields.get("source_rank", "")),
         label=_read_label(fields),
+        scores=scores,
     )
     return FileRow(
         file=file,
@@ -135,13 +142,31 @@ def _read_label(fields: Mapping[str, str]) -> Label | None:
     annotator = unicodedata.normalize("NFC", fields.get("annotator", "").strip())
     if annotator and not annotator.isprintable():
         raise InputError(f"the annotator must be a name that can be seen, got {describe(annotator)}. Correct it.")
+    if len(annotator) > LONGEST_NAME:
+        raise InputError(f"the annotator's name has {LONGEST_NAME} characters at most, got {len(annotator):,}. Shorten it.")
     return Label(
         raw=raw,
         state=state,
         annotator=annotator,
+        annotator_kind=_read_kind(fields.get("annotator_kind", "").strip(), annotator),
         judged_at=_read_time(fields.get("judged_at", "").strip()),
         duration_ms=_read_seconds(fields.get("seconds", "").strip()),
+        score_shown=_read_flag(fields.get("score_shown", "").strip(), name="score_shown"),
     )
+
+
+def _read_kind(text: str, annotator: str) -> AnnotatorKind | None:
+    kind = next((one for one in get_args(AnnotatorKind) if one == text), None)
+    if text and kind is None:
+        raise InputError(
+            f"the annotator_kind must be one of {', '.join(get_args(AnnotatorKind))} or empty, got {describe(text)}. "
+            "Correct it."
+        )
+    if annotator == IMPORT_ANNOTATOR and kind not in ("import", None):
+        raise InputError(
+            f'"{IMPORT_ANNOTATOR}" is nobody\'s name, but that of imports, so it cannot be {kind}. Give another.'
+        )
+    return kind
 
 
 def _read_split(text: str) -> Split | None:
@@ -186,3 +211,11 @@ def _read_seconds(text: str) -> int | None:
     if not 0 <= seconds <= _LONGEST:
         raise InputError(f"seconds must be a number from 0, got {describe(text)}. Correct it, or leave it empty.")
     return round(seconds * 1000)
+
+
+def _read_flag(text: str, *, name: str) -> bool:
+    if text.casefold() in ("1", "true"):
+        return True
+    if text.casefold() in ("", "0", "false"):
+        return False
+    raise InputError(f"{name} must be 1 or 0, got {describe(text)}. Correct it, or leave it empty.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from annotations.errors import InputError
 from annotations.exchange.file_lines import Tick
 from annotations.exchange.file_rows import Label
+from annotations.exchange.file_scores import FileScore
 from annotations.exchange.id_files import IdFiles
 from annotations.exchange.intake import AT_ONCE, Intake, Pair
 from annotations.exchange.samples import SAMPLE_SIZE
@@ -26,7 +27,7 @@ _NAMES_TOLD = 10_000  # from one word about the progress to the next
 
 
 class _IdRow(NamedTuple):
-    """A pair by the ids of the files; `raw` is empty where no grade came."""
+    """A pair by the ids of the files; `raw` is empty where no grade came, `score` is there where a run is."""
 
     file: str
     line: int
@@ -34,6 +35,7 @@ class _IdRow(NamedTuple):
     source: str
     rank: int | None
     raw: str
+    score: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +101,8 @@ class IdIntake:
                 self.intake.left_out[f"they are beyond the first {depth} of a query's run"] += len(rows) - depth
             name = self.files.name("run")
             self._rows[query_id] = [
-                _IdRow(name, row.line, row.passage_id, row.tag, rank, "") for rank, row in enumerate(rows[:depth], start=1)
+                _IdRow(name, row.line, row.passage_id, row.tag, rank, "", row.score)
+                for rank, row in enumerate(rows[:depth], start=1)
             ]
 
     def _take_queries(self, tick: Tick) -> None:
@@ -213,9 +216,9 @@ class IdIntake:
             if key not in known:
                 raise InputError(self._explain(kind, key, role))
         verdict = self.intake.judge(_label(row))
-        return Pair(
-            row.file, row.line, self._queries[query_id], self._passages[row.passage_id], row.source, row.rank, verdict
-        )
+        query, passage = self._queries[query_id], self._passages[row.passage_id]
+        scores = () if row.score is None else (FileScore(row.source, 0, row.score, row.rank),)
+        return Pair(row.file, row.line, query, passage, row.source, row.rank, verdict, scores)
 
     def _explain(self, kind: str, key: str, role: str) -> str:
         if role in self.files.paths:

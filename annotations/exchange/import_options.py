@@ -1,16 +1,15 @@
 """What an import is told, and how it tells where it is."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, get_args
 
 from annotations.errors import InputError
-from annotations.models import Scale
+from annotations.models import IMPORT_ANNOTATOR, LONGEST_NAME, Scale
 
 Progress: TypeAlias = Callable[[str, float | None], None]
 """Told the stage in words and a fraction from 0 to 1, or `None`; what it raises cancels the import."""
-
-IMPORT_ANNOTATOR = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +17,7 @@ class ImportOptions:
     """How a file is taken.
 
     Attributes:
-        annotator: the handle of whose judgements those without a name are; who is new by it is of kind `import`.
+        annotator: the handle of whose judgements those without a name are: `import`, which is nobody's own, or a person's.
         scale: of the grades; `None` for the project's, or, where that has none yet, what the grades look like.
         grade_map: from a value of the file, as text, to a grade from 0 to 3, or to `None` for unjudged. These entries go
             before the proposed ones; `None` leaves all to the proposal.
@@ -42,6 +41,10 @@ class ImportOptions:
             raise InputError(
                 f"Judgements need an annotator with a name that can be seen, got {self.annotator!r}. Give one."
             )
+        if len(self.annotator.strip()) > LONGEST_NAME:
+            raise InputError(
+                f"An annotator's name has {LONGEST_NAME} characters at most, got {len(self.annotator):,}. Shorten it."
+            )
         if self.scale is not None and self.scale not in get_args(Scale):
             raise InputError(f"A scale is one of {', '.join(get_args(Scale))}, got {self.scale!r}. Choose one of them.")
         for raw, grade in (self.grade_map or {}).items():
@@ -52,6 +55,11 @@ class ImportOptions:
         for name, value in (("max_queries", self.max_queries), ("run_depth", self.run_depth)):
             if value is not None and (type(value) is not int or value < 1):
                 raise InputError(f"{name} must be a whole number from 1, or None for all, got {value!r}. Correct it.")
+
+    @property
+    def handle(self) -> str:
+        """The annotator as the store keeps the name."""
+        return unicodedata.normalize("NFC", self.annotator.strip())
 
 
 USUAL_OPTIONS = ImportOptions()

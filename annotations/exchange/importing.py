@@ -1,18 +1,18 @@
 """Importing: staged where nobody sees it, in transactions so short that labelling never waits, then published at once."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from annotations.errors import AnnotationError, ConflictError, InputError, StorageError
+from annotations.errors import InputError
 from annotations.exchange.import_options import USUAL_OPTIONS, ImportOptions, Progress
 from annotations.exchange.intake import Intake
+from annotations.exchange.known_labels import describe_differing
 from annotations.exchange.reading import Prepared, prepare
 from annotations.exchange.sources import ImportSource
 from annotations.exchange.targets import Staged
+from annotations.exchange.unfinished import alone, check_room, clear_away, discarding
 from annotations.models import ImportBatch, Project, Scale
-from annotations.store.locks import InUse
 from reranker_core.examples import Problems
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ class ImportReport:
         already_imported: the import that brought the same files before, if nothing was imported now.
         queries, passages, candidates: new ones, and those that were there.
         judgements: new ones, and those left out because that annotator had judged that candidate already.
+        scores: new ones, and those left out because that model had scored that candidate already.
         rows: rows of all files; those used, those left out and those with problems together.
         used: rows that were taken.
         left_out: rows that the options left out, by reason.
         problems: rows that were left out for what is wrong with them, with line numbers.
+        differing: judgements of the file that differ from what the same annotator said in the project, which stayed.
         grade_map: what each value became.
         scale: of the grades.
         random_negatives: passages that came as candidates because an export of ours had filled them in at random.
@@ -54,10 +56,12 @@ class ImportReport:
     passages: Arrived = Arrived()
     candidates: Arrived = Arrived()
     judgements: Arrived = Arrived()
+    scores: Arrived = Arrived()
     rows: int = 0
     used: int = 0
     left_out: Mapping[str, int]
     problems: Problems
+    differing: Problems = field(default_factory=Problems)
     grade_map: Mapping[str, int | None]
     scale: Scale | None = None
     random_negatives: int = 0
@@ -77,6 +81,8 @@ def run_import(
 ) -> ImportReport:
     """Import files into a project, all or nothing, while others label in it.
 
+    The prompt that all training rows have becomes the project's, if it has none.
+
     Args:
         store: an open one; a backup of it is made first.
         project_id: where to.
@@ -88,7 +94,8 @@ def run_import(
     Raises:
         InputError: as for `preview_import`, or no row can be used, or the files changed since they were opened.
         ConflictError: another import into the project is going on, or the project got the other scale meanwhile.
-        StorageError: the database could not be written.
+        StorageError: the disk has no room for it, or the database could not be written; if then something of it stays that
+            nobody sees, it says so.
     """
     project = store.projects.get_by_id(project_id)
     earlier = store.imports.find_published(project_id, source.sha256)
@@ -96,8 +103,9 @@ def run_import(
         return _tell_earlier(source, earlier, project)
     source.check_unchanged()
     prepared = prepare(store, project_id, source, options=options, on_progress=on_progress)
-    with _alone(store, project):
+    with alone(store, project_id):
         notes = _clear_away(store, project_id)
+        check_room(store, source)
         prepared.stage("making a backup")
         batch = store.imports.begin(
             project_id,
@@ -106,12 +114,11 @@ def run_import(
             sha256=source.sha256,
             scale=prepared.grades.scale,
         )
-        try:
-            return _stage_and_publish(store, batch, source, prepared, options=options, notes=notes)
-        except BaseException:
-            with suppress(AnnotationError):  # what stays is never seen, and cleared away before the next import
-                store.imports.discard(batch.id)
-            raise
+        with discarding(store, batch):
+            report = _stage_and_publish(store, batch, source, prepared, options=options, notes=notes)
+        if report.prompt is not None and store.projects.get_by_id(project_id).default_prompt is None:
+            store.projects.set_default_prompt(project_id, report.prompt)
+        return report
 
 
 def _stage_and_publish(
@@ -123,11 +130,12 @@ def _stage_and_publish(
     options: ImportOptions,
     notes: tuple[str, ...],
 ) -> ImportReport:
-    target = Staged(store, batch, default_annotator=options.annotator.strip())
+    target = Staged(store, batch)
     problems = Problems()
-    intake = Intake(target=target, grades=prepared.grades, options=options, problems=problems)
-    prepared.take_all(intake)
+    intake = prepared.take_all(target, options=options, problems=problems)
     if not intake.used:
+        if not problems.rows:
+            raise InputError(f"{source.name} has no rows, at most a header, so nothing was imported. Choose another file.")
         first = f" The first problem: {problems.listed[0]}" if problems.listed else ""
         raise InputError(f"No row of {source.name} can be used, so nothing was imported.{first}")
     prepared.stage("checking that the files stayed as they were")
@@ -146,26 +154,31 @@ def _stage_and_publish(
         passages=arrived["passages"],
         candidates=arrived["candidates"],
         judgements=arrived["judgements"],
+        scores=arrived.get("scores", Arrived()),
         rows=problems.rows,
         used=intake.used,
         left_out=dict(intake.left_out),
         problems=problems,
+        differing=target.differing,
         grade_map=prepared.grades.grade_map,
         scale=prepared.grades.scale,
         random_negatives=intake.random_negatives,
         prompt=prepared.survey.prompt,
         notes=all_notes,
-        sentence=_sum_up(source, arrived, problems),
+        sentence=_sum_up(source, arrived, problems, target.differing),
     )
 
 
 def _count(target: Staged) -> dict[str, Arrived]:
-    return {
+    arrived = {
         "queries": Arrived(new=target.new_queries, known=len(target.queries) - target.new_queries),
         "passages": Arrived(new=target.new_passages, known=len(target.passages) - target.new_passages),
         "candidates": Arrived(new=target.new_candidates, known=len(target.candidates) - target.new_candidates),
         "judgements": Arrived(new=target.new_judgements, known=target.kept_judgements),
     }
+    if target.new_scores or target.kept_scores:
+        arrived["scores"] = Arrived(new=target.new_scores, known=target.kept_scores)
+    return arrived
 
 
 def _tell_earlier(source: ImportSource, earlier: ImportBatch, project: Project) -> ImportReport:
@@ -179,37 +192,16 @@ def _tell_earlier(source: ImportSource, earlier: ImportBatch, project: Project) 
         grade_map={},
         sentence=(
             f'{source.name} was imported into "{project.name}" before, as {earlier.source_name} on {when}, so nothing was '
-            "changed. To import it all the same, such as with other options, ask for it again (again=True)."
+            "changed. It can be imported again all the same, such as with other options."
         ),
     )
 
 
-@contextmanager
-def _alone(store: "Store", project: Project) -> Iterator[None]:
-    """Let one import into a project go on at a time; the lock goes with the program that holds it.
-
-    Raises:
-        ConflictError: there is one.
-    """
-    lock = InUse(store.path.with_name(f"{store.path.name}.import-{project.id}"))
-    try:
-        try:
-            lock.claim("imported into")
-        except StorageError as error:
-            raise ConflictError(
-                f'Another import into "{project.name}" is going on. Wait for it, or cancel it and try again.'
-            ) from error
-        yield
-    finally:
-        lock.close()
-
-
 def _clear_away(store: "Store", project_id: int) -> tuple[str, ...]:
-    """Discard what an import staged whose program ended: nobody else imports now."""
-    left = store.imports.find_staged(project_id)
+    """Take away what an import left whose program ended, and say so: nobody else imports now."""
+    left = clear_away(store, project_id)
     if left is None:
         return ()
-    store.imports.discard(left.id)
     return (f"An import of {left.source_name} had ended half way. What was left of it was cleared away first.",)
 
 
@@ -245,13 +237,17 @@ def _record(
         "used": intake.used,
         "left_out": dict(intake.left_out),
         "problems": {"count": intake.problems.count, "listed": [str(one) for one in intake.problems.listed]},
+        "differing": {
+            "count": intake.target.differing.count,
+            "listed": [str(one) for one in intake.target.differing.listed],
+        },
         "random_negatives": intake.random_negatives,
         "prompt": prepared.survey.prompt,
         "notes": list(notes),
     }
 
 
-def _sum_up(source: ImportSource, arrived: Mapping[str, Arrived], problems: Problems) -> str:
+def _sum_up(source: ImportSource, arrived: Mapping[str, Arrived], problems: Problems, differing: Problems) -> str:
     new = ", ".join(f"{one.new:,} new {what}" for what, one in arrived.items())
     known = ", ".join(f"{one.known:,} {what}" for what, one in arrived.items() if one.known)
     sentence = f"{source.name} was imported: {new}."
@@ -259,4 +255,4 @@ def _sum_up(source: ImportSource, arrived: Mapping[str, Arrived], problems: Prob
         sentence += f" There were already: {known}."
     if problems.count:
         sentence += f" {problems.count:,} of {problems.rows:,} rows have problems."
-    return sentence
+    return f"{sentence} {describe_differing(differing)}".rstrip()

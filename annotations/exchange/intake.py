@@ -1,24 +1,27 @@
 """Rows of all formats on their way to a target: each one is used, left out for a reason, or noted as a problem."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from annotations.errors import InputError
 from annotations.exchange.file_rows import FilePassage, FileRow, Label
+from annotations.exchange.file_scores import FileScore
 from annotations.exchange.grades import GradeRules
 from annotations.exchange.import_options import ImportOptions
+from annotations.exchange.known_labels import describe_judged
 from annotations.exchange.samples import SAMPLE_SIZE, SampleRow
-from annotations.exchange.targets import NewJudgement, Target
+from annotations.exchange.targets import CandidateScore, NewJudgement, Target
 from annotations.exchange.training_files import RANDOM
-from annotations.models import Split, State
+from annotations.models import IMPORT_ANNOTATOR, AnnotatorKind, Split, State
 from annotations.store.text_rows import NewCandidate, identify
 from annotations.store.texts import NewPassage, NewQuery
 from reranker_core.examples import Problem, Problems
 
 AT_ONCE = 1000  # pairs
+_NAME: Mapping[AnnotatorKind, str] = {"human": "a person", "import": "an import", "model": "a model"}
 
 
 class Verdict(NamedTuple):
@@ -27,8 +30,10 @@ class Verdict(NamedTuple):
     state: State
     grade: int | None
     annotator: str
+    annotator_kind: AnnotatorKind
     judged_at: datetime | None
     duration_ms: int | None
+    score_shown: bool
 
 
 class Pair(NamedTuple):
@@ -41,6 +46,7 @@ class Pair(NamedTuple):
     source: str
     rank: int | None
     verdict: Verdict | None
+    scores: tuple[FileScore, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +58,7 @@ class Intake:
         grades: how the file's grades are read.
         options: what is taken.
         problems: takes the rows that cannot be used.
+        known_kinds: of the annotators that are there, who keep theirs whatever a file says.
         used: rows that were taken.
         left_out: rows that the options left out, by reason.
         splits: how many queries the file puts into each part.
@@ -63,6 +70,7 @@ class Intake:
     grades: GradeRules
     options: ImportOptions
     problems: Problems
+    known_kinds: Mapping[str, AnnotatorKind]
     used: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     splits: Counter[Split] = field(default_factory=Counter)
@@ -72,8 +80,11 @@ class Intake:
     _split_of: dict[int, Split] = field(default_factory=dict)
     _moved: set[int] = field(default_factory=set)
     _judged: dict[tuple[int, str], tuple[State, int | None, str, int]] = field(default_factory=dict)
+    _scored: set[tuple[int, str, int]] = field(default_factory=set)  # candidate, model, layer
     _at_random: set[int] = field(default_factory=set)
     _bad: set[tuple[str, int]] = field(default_factory=set)
+    _kinds: dict[str, AnnotatorKind] = field(default_factory=dict)
+    _said_otherwise: dict[str, AnnotatorKind] = field(default_factory=dict)
 
     @property
     def random_negatives(self) -> int:
@@ -83,9 +94,13 @@ class Intake:
     @property
     def notes(self) -> tuple[str, ...]:
         """What should be known of the rows that were taken."""
-        if not self._moved:
-            return ()
-        return (f"{len(self._moved)} queries stand in several parts of the split. The first one counts.",)
+        notes = [
+            f'The file calls "{handle}" {_NAME[said]} on some rows, but it is {_NAME[self._kinds[handle]]}, and stays that.'
+            for handle, said in self._said_otherwise.items()
+        ]
+        if self._moved:
+            notes.append(f"{len(self._moved)} queries stand in several parts of the split. The first one counts.")
+        return tuple(notes)
 
     def take_rows(self, rows: Iterable[FileRow]) -> None:
         """Take rows that have their texts."""
@@ -116,16 +131,23 @@ class Intake:
                 for one in pairs
             ]
         )
-        judgements = []
+        judgements, scores = [], []
         for pair, candidate_id in zip(pairs, candidates, strict=True):
+            for score in pair.scores:
+                if (candidate_id, *score[:2]) not in self._scored:  # a pair may come twice, by two ids of one text
+                    self._scored.add((candidate_id, *score[:2]))
+                    scores.append(CandidateScore(candidate_id, score))
             if pair.verdict is None:
                 if pair.source == RANDOM:
                     self._at_random.add(candidate_id)
             elif self._is_new(pair, candidate_id, pair.verdict):
                 self.annotators[pair.verdict.annotator] += 1
-                judgements.append(NewJudgement(candidate_id=candidate_id, **pair.verdict._asdict()))
+                judged = pair.verdict._asdict()
+                judgements.append(NewJudgement(file=pair.file, line=pair.line, candidate_id=candidate_id, **judged))
         if judgements:
             self.target.add_judgements(judgements)
+        if scores:
+            self.target.add_scores(scores)
 
     def judge(self, label: Label | None) -> Verdict | None:
         """Give the judgement that a label is; `None` for unjudged.
@@ -139,8 +161,9 @@ class Intake:
         state = label.state or "graded"
         if state == "graded" and grade is None:
             return None
-        annotator = label.annotator or self.options.annotator.strip()
-        return Verdict(state, grade, annotator, label.judged_at, label.duration_ms)
+        annotator = label.annotator or self.options.handle
+        kind = self._find_kind(annotator, label.annotator_kind)
+        return Verdict(state, grade, annotator, kind, label.judged_at, label.duration_ms, label.score_shown)
 
     def show(self, query: str, passage: str, source: str, raw_grade: str, verdict: Verdict | None) -> None:
         """Put a pair into the sample, as long as that is small."""
@@ -182,6 +205,14 @@ class Intake:
         """Why rows of queries beyond the first so many are left out."""
         return f"they are of queries beyond the first {self.options.max_queries}"
 
+    def _find_kind(self, handle: str, said: AnnotatorKind | None) -> AnnotatorKind:
+        """Tell what who judged is: as it is known here, else as the file says first, else a person or the import."""
+        usual: AnnotatorKind = "import" if handle == IMPORT_ANNOTATOR else "human"
+        kind = self._kinds.setdefault(handle, self.known_kinds.get(handle) or said or usual)
+        if said is not None and said != kind:
+            self._said_otherwise.setdefault(handle, said)
+        return kind
+
     def _is_beyond(self, query: str) -> bool:
         if self.options.max_queries is None:
             return False
@@ -203,8 +234,8 @@ class Intake:
             self.note_split(query_id, row.split)
             for passage, verdict in zip(row.passages, verdicts, strict=True):
                 self.show(row.query, passage.text, passage.source, passage.label.raw if passage.label else "", verdict)
-                pair = Pair(row.file, row.line, query_id, passages[_name(passage)], passage.source, passage.rank, verdict)
-                pairs.append(pair)
+                key, source, rank = passages[_name(passage)], passage.source, passage.rank
+                pairs.append(Pair(row.file, row.line, query_id, key, source, rank, verdict, passage.scores))
         self.take_pairs(pairs)
         self.used += sum(not self.is_bad(row.file, row.line) for row, _ in judged)
 
@@ -215,18 +246,15 @@ class Intake:
         if before is this:
             return True
         if before[:2] != (verdict.state, verdict.grade):
+            then, now = describe_judged(*before[:2]), describe_judged(verdict.state, verdict.grade)
             self.note(
                 pair.file,
                 pair.line,
-                f"{verdict.annotator} judged the same passage for this query otherwise before: {_describe(*before[:2])} in "
-                f"{before[2]}:{before[3]}, here {_describe(verdict.state, verdict.grade)}. Keep one of them.",
+                f"{verdict.annotator} judged the same passage for this query otherwise before: {then} in "
+                f"{before[2]}:{before[3]}, here {now}. Keep one of them.",
             )
         return False
 
 
 def _name(passage: FilePassage) -> tuple[str, str | None, str | None]:
     return passage.text, passage.external_id, passage.title
-
-
-def _describe(state: State, grade: int | None) -> str:
-    return f"grade {grade}" if state == "graded" else state

@@ -9,16 +9,19 @@ from typing import Any
 from annotations.errors import InputError
 from annotations.exchange.file_lines import Lines, Tick
 from annotations.exchange.file_rows import FilePassage, FileRow, make_row, require_text
+from annotations.exchange.file_scores import PLACES, SCORES, read_scores
 from annotations.exchange.surveys import Survey
-from annotations.exchange.table_columns import name_column
+from annotations.exchange.table_columns import COLUMNS, name_column
 from reranker_core.examples import Problem, Problems
 from reranker_core.examples.lines import list_keys, parse_object, parse_rows
 from reranker_core.examples.texts import describe
 
+_OF_ONE = frozenset(COLUMNS) - {"query", "passage", "query_id", "source", "split"}  # columns of one passage
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonFile:
-    """jsonl with the keys of our csv's columns; `passages` may hold a list of texts without labels.
+    """jsonl with the keys of our csv's columns, and scores; `passages` may hold a list of texts without labels.
 
     Attributes:
         path: where it lies.
@@ -67,6 +70,8 @@ class JsonFile:
     def _make(self, given: Mapping[str, Any], *, line: int, ignored: dict[str, None]) -> FileRow:
         values = dict(given)
         passages = values.pop("passages", None)
+        has_scores = {SCORES, PLACES} & values.keys()
+        scores = read_scores(values)
         fields: dict[str, str] = {}
         for key, value in values.items():
             name = name_column(key)
@@ -81,7 +86,11 @@ class JsonFile:
                 f'expected "query", and "passage" or "passages", got {list_keys(dict(given))}. Correct the line.'
             )
         if passages is None:
-            return make_row(fields, file=self.name, line=line)
+            return make_row(fields, file=self.name, line=line, scores=scores)
+        if has_scores:
+            raise InputError(
+                f'"passages" cannot go with "{min(has_scores)}", which is of one passage. Write one pair a line.'
+            )
         return _make_list(fields, passages, file=self.name, line=line)
 
 
@@ -89,7 +98,7 @@ def _make_list(fields: dict[str, str], passages: object, *, file: str, line: int
     """Make a row of a query and its passages, ranked as they stand there."""
     if not isinstance(passages, list) or not passages:
         raise InputError(f'"passages" must be a non-empty list of texts, got {describe(passages)}. Correct the line.')
-    alone = {"passage_id", "title", "grade", "state", "annotator", "judged_at", "seconds", "source_rank"} & fields.keys()
+    alone = _OF_ONE & fields.keys()
     if alone:
         raise InputError(f'"passages" cannot go with "{min(alone)}", which is of one passage. Write one pair a line.')
     row = make_row({**fields, "passage": ""}, file=file, line=line)

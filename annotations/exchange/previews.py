@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from annotations.exchange.import_options import USUAL_OPTIONS, ImportOptions, Progress
-from annotations.exchange.intake import Intake
 from annotations.exchange.reading import prepare
 from annotations.exchange.samples import SampleRow
 from annotations.exchange.sources import ImportSource, Kind
@@ -27,6 +26,7 @@ class Preview:
         passages: different ones; the whole corpus where there is one.
         candidates: pairs.
         judgements: graded, skipped and so on.
+        scores: of candidates by models, as a run has them.
         raw_grades: how often each value stands in the file, as text.
         grade_map: what each of them becomes; `None` is unjudged. A value that is missing here is not mapped, and its rows
             are among the problems until `ImportOptions.grade_map` names it.
@@ -34,6 +34,7 @@ class Preview:
         splits: how many queries the file puts into each part.
         annotators: how many judgements each handle has.
         problems: rows that would be left out, with line numbers.
+        differing: judgements of the file that differ from what the same annotator said in the project, which stays.
         rows: rows of all files; those used, those left out and those with problems together.
         used: rows that would be taken.
         left_out: rows that the options leave out, by reason.
@@ -49,12 +50,14 @@ class Preview:
     passages: int
     candidates: int
     judgements: int
+    scores: int
     raw_grades: Mapping[str, int]
     grade_map: Mapping[str, int | None]
     scale: Scale | None
     splits: Mapping[Split, int]
     annotators: Mapping[str, int]
     problems: Problems
+    differing: Problems
     rows: int
     used: int
     left_out: Mapping[str, int]
@@ -92,21 +95,22 @@ def preview_import(
             the other scale than the project's.
     """
     prepared = prepare(store, project_id, source, options=options, on_progress=on_progress)
-    target, problems = Counted(), Problems()
-    intake = Intake(target=target, grades=prepared.grades, options=options, problems=problems)
-    prepared.take_all(intake)
+    target, problems = Counted(store, project_id), Problems()
+    intake = prepared.take_all(target, options=options, problems=problems)
     return Preview(
         kind=source.kind,
         queries=target.queries,
         passages=target.passages,
         candidates=target.candidates,
         judgements=target.judgements,
+        scores=target.scores,
         raw_grades=dict(prepared.survey.raw_grades),
         grade_map=prepared.grades.grade_map,
         scale=prepared.grades.scale,
         splits=dict(intake.splits),
         annotators=dict(intake.annotators),
         problems=problems,
+        differing=target.differing,
         rows=problems.rows,
         used=intake.used,
         left_out=dict(intake.left_out),

@@ -5,6 +5,7 @@ from typing import Literal
 
 from annotations.errors import InputError
 from annotations.exchange.export_ids import ExportIds
+from annotations.exchange.export_places import check_place
 from annotations.exchange.import_options import Progress
 from annotations.exchange.labelled import LabelledQuery, read_labelled
 from annotations.exchange.options import ExportOptions, ExportReport
@@ -31,12 +32,13 @@ def export_qrels(
     A query or passage with several external ids has a row for each, one without any a made id.
 
     Raises:
-        InputError: there is no such project or annotator, nothing has a grade, or the file cannot be written; what lay
-            there before stays.
+        InputError: there is no such project or annotator, nothing has a grade, or the file cannot be written, or may
+            not (`check_place`); what lay there before stays.
         StorageError: the labels cannot be read.
     """
     if form not in ("trec", "beir"):
         raise InputError(f"Qrels are written in the form trec or beir, got {form!r}. Choose one of them.")
+    check_place(store, path, endings=(".tsv", ".txt", ".qrels"), what="A file of qrels")
     tally = Tally()
     with store.labels.read(project_id) as reading, explaining_writer():
         query_ids = ExportIds(reading.query_names(), prefix="q", is_trec=form == "trec")

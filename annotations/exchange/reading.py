@@ -1,7 +1,8 @@
 """From a source to its rows: which reader it needs, what its grades become, and how far the reading is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from annotations.exchange.file_lines import Tick
@@ -12,9 +13,10 @@ from annotations.exchange.id_intake import IdIntake
 from annotations.exchange.import_options import ImportOptions, Progress
 from annotations.exchange.intake import Intake
 from annotations.exchange.json_rows import JsonFile
-from annotations.exchange.sources import ImportSource
+from annotations.exchange.sources import ImportSource, hash_files
 from annotations.exchange.surveys import Survey
 from annotations.exchange.tables import PairsFile, TableFile
+from annotations.exchange.targets import Target
 from annotations.exchange.training_files import TrainingFile, read_manifest
 from reranker_core.examples import Problems
 from reranker_core.examples.texts import describe
@@ -66,17 +68,20 @@ class Prepared:
         """Tell that something else is done now; gives whom to tell how far that is."""
         return _stage(self.on_progress, name)
 
-    def take_all(self, intake: Intake) -> None:
-        """Take all rows.
+    def take_all(self, target: Target, *, options: ImportOptions, problems: Problems) -> Intake:
+        """Take all rows to a target, and give the account of them.
 
         Raises:
             InputError: a file cannot be read.
         """
+        kinds = {annotator.handle: annotator.kind for annotator in self.store.annotators.list()}
+        intake = Intake(target=target, grades=self.grades, options=options, problems=problems, known_kinds=kinds)
         if isinstance(self.reader, IdFiles):
             files = self.reader
             IdIntake(intake=intake, files=files, store=self.store, project_id=self.project_id, stage=self.stage).take()
         else:
             intake.take_rows(self.reader.read(intake.problems, self.stage("rows")))
+        return intake
 
 
 def prepare(
@@ -117,10 +122,23 @@ def _make_reader(source: ImportSource) -> RowFile | IdFiles:
         case "jsonl":
             return JsonFile(path=paths["jsonl"], name=source.name)
         case "training":
-            at_random = read_manifest(paths["manifest"]) if "manifest" in paths else {}
-            return TrainingFile(path=paths["training"], name=source.name, random_negatives=at_random)
+            return _open_training(paths, name=source.name)
         case "beir" | "trec":
             return gather_id_files(paths)
+
+
+def _open_training(paths: Mapping[str, Path], *, name: str) -> TrainingFile:
+    """Open training rows, with the manifest beside them if it was written for exactly this file."""
+    if "manifest" not in paths:
+        return TrainingFile(path=paths["training"], name=name)
+    manifest = read_manifest(paths["manifest"])
+    if manifest.sha256 == hash_files({"training": paths["training"]})[0]:
+        return TrainingFile(path=paths["training"], name=name, random_negatives=manifest.random_negatives)
+    note = (
+        f"{paths['manifest'].name} was written for other rows than {name} has now, so it is passed over, and all negatives "
+        "count as judged. To keep random ones apart, import the file as it was exported."
+    )
+    return TrainingFile(path=paths["training"], name=name, notes=(note,))
 
 
 def _tell_prompt(prompt: str | None, default_prompt: str | None) -> tuple[str, ...]:
@@ -128,7 +146,7 @@ def _tell_prompt(prompt: str | None, default_prompt: str | None) -> tuple[str, .
     if prompt is None or prompt == default_prompt:
         return ()
     if default_prompt is None:
-        return (f"All rows have the prompt {describe(prompt)}, and the project has none. Make it the project's.",)
+        return (f"All rows have the prompt {describe(prompt)}, and the project has none, so it becomes the project's.",)
     return (f"All rows have the prompt {describe(prompt)}. The project's own, {describe(default_prompt)}, stays.",)
 
 

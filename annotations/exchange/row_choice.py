@@ -8,6 +8,7 @@ from annotations.exchange.labelled import LabelledQuery
 from annotations.exchange.options import ExportOptions, Threshold
 from annotations.exchange.random_negatives import Corpus
 from annotations.exchange.tally import Tally
+from annotations.folding import fold
 from annotations.store.labels import CandidateRow, LabelReading
 from reranker_core.examples import TrainingExample
 
@@ -85,7 +86,19 @@ class RowChoice:
         if self._corpus is None:
             self._corpus = Corpus(self._reading)
         options = self._options
-        return self._corpus.draw(query.sha256, candidates, judged=query.judged, count=options.negatives, seed=options.seed)
+        return self._corpus.draw(
+            query.sha256,
+            candidates,
+            judged=query.judged,
+            count=options.negatives,
+            seed=options.seed,
+            twins=self._fold_known(query),
+        )
+
+    def _fold_known(self, query: LabelledQuery) -> set[str]:
+        """Fold the judged passages of a query, and the query itself: what is the same when folded is no negative of it."""
+        known = (self._reading.passage_texts(query.judged), self._reading.query_texts([query.id]))
+        return {fold(text) for texts in known for text in texts.values()}
 
     def _take(
         self, query: LabelledQuery, positives: tuple[int, ...], negatives: tuple[int, ...], drawn: tuple[int, ...]

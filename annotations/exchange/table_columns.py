@@ -12,6 +12,7 @@ COLUMNS = (
     "state",
     "grade",
     "annotator",
+    "annotator_kind",
     "judged_at",
     "seconds",
     "source",

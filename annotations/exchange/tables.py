@@ -42,7 +42,7 @@ class TableFile:
         """Read the columns, and count the grades.
 
         Raises:
-            InputError: the file cannot be read, or its header names no query or no passage.
+            InputError: the file cannot be read, its lines end as on old Macs, or its header names no query or no passage.
         """
         lines = Lines(self.path, tick=tick)
         columns, rows = _open(lines, name=self.name)
@@ -127,6 +127,11 @@ def _open(lines: Lines, *, name: str) -> tuple[Columns, Iterator[_RawRow]]:
     for line in stream:
         header, _ = _decode(line)
         header = header.removeprefix("\ufeff") if lines.number == 1 else header
+        if "\r" in header.rstrip("\r\n"):
+            raise InputError(
+                f"The lines of {name} end in a carriage return alone, as on old Macs, so that all of it looks like one "
+                "line. Save it with the line ends of today, such as by “CSV UTF-8”."
+            )
         if header.strip(" \t\r\n"):
             columns = require_columns(header.rstrip("\r\n"), file=name)
             return columns, _split_rows(stream, delimiter=columns.delimiter, line=lines.number + 1)

@@ -4,13 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from annotations.exchange.import_options import IMPORT_ANNOTATOR
+from annotations.exchange.file_scores import FileScore
+from annotations.exchange.known_labels import TOLD, KnownLabels, note_difference
+from annotations.exchange.unfinished import check_spare
 from annotations.models import AnnotatorKind, ImportBatch, State
 from annotations.store.imports import ImportedJudgement
+from annotations.store.scores import NewScore
 from annotations.store.text_rows import Added, NewCandidate, identify
 from annotations.store.texts import NewPassage, NewQuery
+from reranker_core.examples import Problems
 
 if TYPE_CHECKING:
     from annotations.store import Store
@@ -18,26 +23,43 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Key = TypeVar("Key")
 
-_TARGET_SECONDS = 0.025  # of one transaction; labelling waits no longer than one of them
-_PAUSE = 0.001  # seconds between two, in which who waits for the lock gets it
+_TARGET_SECONDS = 0.015  # of work in one transaction, beside which the disk takes its time; labelling waits for one at most
+_PAUSE = 0.005  # seconds between two, in which another program that waits gets its turn
 _ROW = 300  # what a row costs beside its text, in characters
 _SMALLEST, _LARGEST = 60 * _ROW, 4000 * _ROW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJudgement:
-    """A judgement of a candidate by whom a handle names."""
+    """A judgement of a candidate by whom a handle names, and where it stands in which file."""
 
+    file: str
+    line: int
     candidate_id: int
     annotator: str
+    annotator_kind: AnnotatorKind
     state: State
     grade: int | None
     judged_at: datetime | None
     duration_ms: int | None
+    score_shown: bool
+
+
+class CandidateScore(NamedTuple):
+    """A model's score of a candidate."""
+
+    candidate_id: int
+    score: FileScore
 
 
 class Target(Protocol):
-    """Takes texts, pairs and judgements, and gives ids in their order; the same text has the same id."""
+    """Takes texts, pairs and judgements, and gives ids in their order; the same text has the same id.
+
+    Attributes:
+        differing: judgements that say something else than the same annotator does in the project, which stays.
+    """
+
+    differing: Problems
 
     def add_queries(self, queries: Sequence[NewQuery]) -> list[int]:
         """Take queries."""
@@ -63,20 +85,28 @@ class Target(Protocol):
         """Take judgements of candidates that were given before."""
         ...
 
+    def add_scores(self, scores: Sequence[CandidateScore]) -> None:
+        """Take scores of candidates that were given before, one of each model and layer."""
+        ...
+
 
 class Counted:
     """A target that writes nothing.
 
     Attributes:
-        judgements: how many came.
+        judgements, scores: how many came.
+        differing: as `Target` has it.
     """
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, store: "Store", project_id: int) -> None:
+        """Start with none, and compare them with what a project has."""
+        self._known = KnownLabels(store, project_id)
         self._queries: dict[bytes | int, int] = {}
         self._passages: dict[bytes | int, int] = {}
         self._candidates: dict[tuple[int, int], int] = {}
-        self.judgements = 0
+        self._pairs: dict[int, tuple[int, int]] = {}  # of the candidates that were given last
+        self.judgements = self.scores = 0
+        self.differing = Problems(limit=TOLD)
 
     @property
     def queries(self) -> int:
@@ -95,27 +125,56 @@ class Counted:
 
     def add_queries(self, queries: Sequence[NewQuery]) -> list[int]:
         """Count queries by their identity."""
-        return [_number(self._queries, bytes.fromhex(identify(query.text))) for query in queries]
+        hashes = [identify(query.text) for query in queries]
+        numbers = [_number(self._queries, bytes.fromhex(sha256)) for sha256 in hashes]
+        self._known.learn("query", numbers, hashes)
+        return numbers
 
     def add_passages(self, passages: Sequence[NewPassage]) -> list[int]:
         """Count passages by their identity."""
-        return [_number(self._passages, bytes.fromhex(identify(passage.text))) for passage in passages]
+        hashes = [identify(passage.text) for passage in passages]
+        numbers = [_number(self._passages, bytes.fromhex(sha256)) for sha256 in hashes]
+        self._known.learn("passage", numbers, hashes)
+        return numbers
 
     def use_query(self, query_id: int) -> int:
         """Count a query of the project."""
-        return _number(self._queries, query_id)
+        number = _number(self._queries, query_id)
+        self._known.use("query", number, query_id)
+        return number
 
     def use_passage(self, passage_id: int) -> int:
         """Count a passage of the project."""
-        return _number(self._passages, passage_id)
+        number = _number(self._passages, passage_id)
+        self._known.use("passage", number, passage_id)
+        return number
 
     def add_candidates(self, candidates: Sequence[NewCandidate]) -> list[int]:
         """Count pairs."""
-        return [_number(self._candidates, (one.query_id, one.passage_id)) for one in candidates]
+        pairs = [(one.query_id, one.passage_id) for one in candidates]
+        numbers = [_number(self._candidates, pair) for pair in pairs]
+        self._pairs = dict(zip(numbers, pairs, strict=True))
+        return numbers
 
     def add_judgements(self, judgements: Sequence[NewJudgement]) -> None:
-        """Count judgements."""
+        """Count judgements of candidates that were given last, and compare them with those that are there."""
         self.judgements += len(judgements)
+        said = self._known.find([self._pairs[one.candidate_id] for one in judgements])
+        for one in judgements:
+            there = said.get((*self._pairs[one.candidate_id], one.annotator))
+            if there is not None:
+                note_difference(
+                    self.differing,
+                    file=one.file,
+                    line=one.line,
+                    annotator=one.annotator,
+                    given=(one.state, one.grade),
+                    there=there,
+                )
+
+    def add_scores(self, scores: Sequence[CandidateScore]) -> None:
+        """Count scores."""
+        self.scores += len(scores)
 
 
 class Staged:
@@ -124,21 +183,25 @@ class Staged:
     Attributes:
         new_queries, new_passages, new_candidates: how many were not there before.
         new_judgements, kept_judgements: how many were written, and left out because that annotator had judged already.
+        new_scores, kept_scores: the same for scores, where that model had scored that candidate already.
         queries, passages, candidates: the ids of all that came.
+        differing: as `Target` has it.
     """
 
-    def __init__(self, store: "Store", batch: ImportBatch, *, default_annotator: str) -> None:
+    def __init__(self, store: "Store", batch: ImportBatch) -> None:
         """Stage under a batch that was begun."""
         self._store = store
         self._batch = batch
-        self._default_annotator = default_annotator
         self._annotators: dict[str, int] = {}
+        self._models: dict[tuple[str, int], int] = {}
         self._budgets: dict[str, int] = {}
         self.queries: set[int] = set()
         self.passages: set[int] = set()
         self.candidates: set[int] = set()
         self.new_queries = self.new_passages = self.new_candidates = 0
         self.new_judgements = self.kept_judgements = 0
+        self.new_scores = self.kept_scores = 0
+        self.differing = Problems(limit=TOLD)
 
     def add_queries(self, queries: Sequence[NewQuery]) -> list[int]:
         """Stage queries."""
@@ -190,26 +253,57 @@ class Staged:
         given = [
             ImportedJudgement(
                 candidate_id=one.candidate_id,
-                annotator_id=self._find_annotator(one.annotator),
+                annotator_id=self._find_annotator(one.annotator, one.annotator_kind),
                 state=one.state,
                 grade=one.grade,
                 duration_ms=one.duration_ms,
+                score_shown=one.score_shown,
                 judged_at=one.judged_at,
             )
             for one in judgements
         ]
 
+        remaining = iter(judgements)
+
         def write(part: list[ImportedJudgement]) -> Added:
             became = self._store.imports.add_judgements(self._batch.id, part)
             self.kept_judgements += became.kept
+            these = list(islice(remaining, len(part)))
+            for place, state, grade in became.differing:
+                one = these[place]
+                note_difference(
+                    self.differing,
+                    file=one.file,
+                    line=one.line,
+                    annotator=one.annotator,
+                    given=(one.state, one.grade),
+                    there=(state, grade),
+                )
             return Added(ids=(), new=became.new)
 
         self.new_judgements += self._write(given, write, kind="judgements").new
 
-    def _find_annotator(self, handle: str) -> int:
-        """Give who judged. A new name in a file is a person's; whose judgements came without a name is an import."""
+    def add_scores(self, scores: Sequence[CandidateScore]) -> None:
+        """Stage scores, and name models that are not known yet."""
+        by_model: dict[tuple[str, int], list[NewScore]] = {}
+        for candidate_id, (model, layer, score, rank) in scores:
+            made = NewScore(candidate_id=candidate_id, score=score, rank=rank)
+            by_model.setdefault((model, layer), []).append(made)
+        for (model, layer), given in by_model.items():
+            if (model, layer) not in self._models:
+                self._models[model, layer] = self._store.scores.add_model(model, layer=layer).id
+            model_id = self._models[model, layer]
+
+            def write(part: list[NewScore], model_id: int = model_id) -> Added:
+                return Added(ids=(), new=self._store.scores.put(model_id, part, batch_id=self._batch.id))
+
+            new = self._write(given, write, kind="scores").new
+            self.new_scores += new
+            self.kept_scores += len(given) - new
+
+    def _find_annotator(self, handle: str, kind: AnnotatorKind) -> int:
+        """Give who judged, who is of that kind if there was none of that name."""
         if handle not in self._annotators:
-            kind: AnnotatorKind = "import" if handle in (self._default_annotator, IMPORT_ANNOTATOR) else "human"
             self._annotators[handle] = self._store.annotators.get_or_add(handle, kind=kind).id
         return self._annotators[handle]
 
@@ -221,7 +315,11 @@ class Staged:
         kind: str,
         weigh: Callable[[Item], int] = lambda item: 0,
     ) -> Added:
-        """Write items in transactions that stay short, whatever the machine and the texts are like."""
+        """Write items in transactions that stay short, whatever the machine and the texts are like.
+
+        Only the work of this thread counts: where others keep the machine or the disk busy, smaller transactions would
+        make more of them, and all wait longer.
+        """
         ids: list[int] = []
         new = start = 0
         while start < len(items):
@@ -230,15 +328,16 @@ class Staged:
             while end < len(items) and (end == start or budget > 0):
                 budget -= _ROW + weigh(items[end])
                 end += 1
-            began = time.perf_counter()
+            began = time.thread_time()
             added = write(list(items[start:end]))
-            took = max(time.perf_counter() - began, 1e-4)
+            took = max(time.thread_time() - began, 1e-4)
             if budget <= 0 or took > _TARGET_SECONDS:
                 factor = min(max(_TARGET_SECONDS / took, 0.5), 2.0)
                 self._budgets[kind] = min(max(int(self._budgets.get(kind, _SMALLEST) * factor), _SMALLEST), _LARGEST)
             ids += added.ids
             new += added.new
             start = end
+            check_spare(self._store)
             time.sleep(_PAUSE)
         return Added(ids=tuple(ids), new=new)
 

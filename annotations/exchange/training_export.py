@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from annotations.errors import InputError
+from annotations.exchange.export_places import check_place
 from annotations.exchange.import_options import Progress
 from annotations.exchange.labelled import read_labelled
 from annotations.exchange.options import ExportOptions, ExportReport, find_prompt, find_threshold
@@ -15,8 +16,9 @@ from annotations.exchange.training_files import name_manifest
 from annotations.exchange.writing import describe_export, describe_left_out, explaining_writer
 from annotations.store import Store
 from annotations.store.labels import LabelReading
-from reranker_core.examples import TrainingExample, write_training_jsonl
+from reranker_core.examples import TrainingExample
 from reranker_core.examples.new_files import new_file
+from reranker_core.examples.training_rows import write_examples
 
 MANIFEST_FORMAT = 1
 _USUAL = ExportOptions()
@@ -37,10 +39,12 @@ def export_training(
     left out. All of it comes from one moment; the same labels and options give the same bytes.
 
     Raises:
-        InputError: there is no such project or annotator, no row could be made, or a file cannot be written; what lay
-            there before stays.
+        InputError: there is no such project or annotator, no row could be made, or a file cannot be written, or
+            may not (`check_place`); what lay there before stays.
         StorageError: the labels cannot be read.
     """
+    for place in (path, name_manifest(path)):
+        check_place(store, place)
     if path.suffix not in (".jsonl", ".json"):
         raise InputError(f"A training file ends in .jsonl, or FlagEmbedding passes over it; got {path.name}. Rename it.")
     tally = Tally()
@@ -52,8 +56,10 @@ def export_training(
         rows = _note_drawn(RowChoice(reading, options, threshold, tally=tally).choose(labelled), drawn)
         watch = _DateWatch()
         examples = _check_all(watch.look_at(write_out(rows, reading, prompt=prompt)), tally)
-        with new_file(name_manifest(path)) as manifest:
-            written = write_training_jsonl(path, examples)
+        # The manifest takes its place first: who finds it beside a file that it is not about can tell by the hash.
+        with new_file(path) as file, new_file(name_manifest(path)) as manifest:
+            written = write_examples(file, examples)
+            file.sync()
             content = {
                 "format": MANIFEST_FORMAT,
                 "file": {"name": path.name, "rows": written.rows, "size": written.size, "sha256": written.sha256},

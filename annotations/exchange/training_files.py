@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ class TrainingFile:
         path: where it lies.
         name: as messages name it.
         random_negatives: by a query's SHA-256 those of passages that are no judgements.
+        notes: what should be known of the manifest.
     """
 
     path: Path
     name: str
-    random_negatives: dict[str, Set[str]] = field(default_factory=dict)
+    random_negatives: Mapping[str, Set[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def survey(self, tick: Tick) -> Survey:
         """Count positives and negatives, and find out about prompts.
@@ -53,12 +55,12 @@ class TrainingFile:
                     raw_grades[passage.label.raw] += 1
         given = [prompt for prompt in prompts if prompt is not None and prompt.strip()]
         if len(prompts) == 1 and given:
-            return Survey(raw_grades=raw_grades, prompt=given[0])
+            return Survey(raw_grades=raw_grades, prompt=given[0], notes=self.notes)
         if not given:
-            return Survey(raw_grades=raw_grades)
+            return Survey(raw_grades=raw_grades, notes=self.notes)
         some = f"{len(given)} different prompts" if len(given) > 1 else "a prompt on some of them only"
         note = f"The rows have {some}. A project has one for all rows, so none of these is kept; choose the project's."
-        return Survey(raw_grades=raw_grades, notes=(note,))
+        return Survey(raw_grades=raw_grades, notes=(*self.notes, note))
 
     def read(self, problems: Problems, tick: Tick) -> Iterator[FileRow]:
         """Give the good rows; bad ones are noted.
@@ -102,16 +104,32 @@ class TrainingFile:
         return tuple(passages.values()), problem
 
 
-def read_manifest(path: Path) -> dict[str, Set[str]]:
-    """Read which negatives an export of ours filled in at random, by the SHA-256 of the query those of the passages.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What the manifest of a training file says.
+
+    Attributes:
+        sha256: of the file that it was written for; empty if that is not there.
+        random_negatives: which negatives were filled in at random: by the SHA-256 of the query those of the passages.
+    """
+
+    sha256: str
+    random_negatives: Mapping[str, Set[str]]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read what an export of ours says of a file.
 
     Raises:
-        InputError: the manifest cannot be read. Without it they would be taken for judgements.
+        InputError: the manifest cannot be read. Without it random negatives would be taken for judgements.
     """
     try:
         content: Any = json.loads(path.read_bytes())
         listed = content.get("random_negatives", {})
-        return {str(query): frozenset(map(str, passages)) for query, passages in listed.items()}
+        return Manifest(
+            sha256=str(content.get("file", {}).get("sha256", "")),
+            random_negatives={str(query): frozenset(map(str, passages)) for query, passages in listed.items()},
+        )
     except (OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise InputError(
             f"{path} cannot be read as the manifest of a training file ({error}), which tells what negatives are "

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from annotations.errors import AnnotationError, InputError
+from annotations.errors import InputError
 from annotations.exchange.options import Account, ExportOptions, Threshold
 from annotations.exchange.tally import Tally
 from annotations.store.labels import LabelReading
+from reranker_core.examples import InputError as RefusedError
 
 
 @contextmanager
@@ -20,9 +21,7 @@ def explaining_writer() -> Iterator[None]:
     """
     try:
         yield
-    except ValueError as error:  # the writers' own InputError is one
-        if isinstance(error, AnnotationError):
-            raise
+    except RefusedError as error:
         raise InputError(str(error)) from error
 
 

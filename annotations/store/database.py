@@ -1,6 +1,5 @@
 """One open database: its transactions, and the clock that only shows times."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +12,9 @@ from sqlmodel import Session, SQLModel
 from annotations.errors import ConflictError, InputError, StorageError
 from annotations.models import Judgement
 from annotations.store.sqlite import explaining, make_engine
+from annotations.store.turns import Turns
+
+BULK = 20  # labels changed at once that are worth a copy first, which takes a second at 150 MB
 
 Row = TypeVar("Row", bound=SQLModel)
 Clock = Callable[[], datetime]
@@ -38,7 +40,7 @@ class Database:
         self._reading = make_engine(path, can_write=False)
         self._writing = make_engine(path, can_write=True)
         # Threads wait here in turn; at SQLite's own lock they would poll, and the unlucky wait for seconds.
-        self._write_lock = threading.Lock()
+        self._write_lock = Turns()
         self._is_closed = False
 
     @contextmanager

@@ -9,10 +9,13 @@ from sqlalchemy import exists
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from annotations.errors import ConflictError, InputError
 from annotations.models import Candidate, Judgement, JudgementEvent
 from annotations.store.database import Database, require
 from annotations.store.judgement_rows import Origin, change
 from annotations.store.visibility import is_published
+
+Seen = int | tuple[str, int]  # an event's id, 0 for none; or client_id and seq of one of the judgements of a step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,24 @@ class Step:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSteps:
+    """What undo and redo would find: the ids of the newest events; `None` where there is nothing."""
+
+    undo_id: int | None
+    redo_id: int | None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something to undo."""
+        return self.undo_id is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is something to redo."""
+        return self.redo_id is not None
+
+
 class History:
     """The events of a store.
 
@@ -56,7 +77,15 @@ class History:
         """Work on an open database."""
         self._database = database
 
-    def undo(self, project_id: int, annotator_id: int, *, client_id: str | None = None, seq: int | None = None) -> Step:
+    def undo(
+        self,
+        project_id: int,
+        annotator_id: int,
+        *,
+        client_id: str | None = None,
+        seq: int | None = None,
+        seen: Seen | None = None,
+    ) -> Step:
         """Take back the annotator's newest step that stands; what was saved together is one.
 
         Args:
@@ -64,20 +93,33 @@ class History:
             annotator_id: whose.
             client_id: of the page, with `seq` its number of this send: sent again, nothing is done twice.
             seq: as with a judgement.
+            seen: what the annotator takes for the newest step; `None` to take back whatever is.
 
         Raises:
+            ConflictError: the newest step is not the one that was seen; nothing was changed.
+            InputError: that number was another send's; nothing was changed.
             StorageError: it could not be written; nothing was.
         """
-        return self._step("undo", project_id, annotator_id, client_id, seq)
+        return self._step("undo", project_id, annotator_id, client_id, seq, seen)
 
-    def redo(self, project_id: int, annotator_id: int, *, client_id: str | None = None, seq: int | None = None) -> Step:
-        """Do again what the annotator undid last, unless something was judged since.
+    def redo(
+        self,
+        project_id: int,
+        annotator_id: int,
+        *,
+        client_id: str | None = None,
+        seq: int | None = None,
+        seen: Seen | None = None,
+    ) -> Step:
+        """Do again what the annotator undid last, unless something was judged since; arguments as for `undo`.
 
         Raises:
-            ConflictError: an import judged the candidate for the same annotator meanwhile; nothing was changed.
+            ConflictError: what was undone last is not what was seen, or an import judged the candidate for the same
+                annotator meanwhile; nothing was changed.
+            InputError: that number was another send's; nothing was changed.
             StorageError: it could not be written; nothing was.
         """
-        return self._step("redo", project_id, annotator_id, client_id, seq)
+        return self._step("redo", project_id, annotator_id, client_id, seq, seen)
 
     def of(self, judgement: Judgement | int) -> list[JudgementEvent]:
         """List what happened to a judgement, the oldest first.
@@ -95,22 +137,61 @@ class History:
         with self._database.read() as session:
             return [*session.exec(statement)]
 
+    def of_candidate(self, candidate_id: int, annotator_id: int) -> list[JudgementEvent]:
+        """List what happened to an annotator's judgements of a candidate, the oldest first; also where none stands now.
+
+        Args:
+            candidate_id: what was judged.
+            annotator_id: whose judgements.
+        """
+        statement = (
+            select(JudgementEvent)
+            .join(Judgement, col(Judgement.id) == col(JudgementEvent.judgement_id))
+            .where(
+                col(Judgement.candidate_id) == candidate_id,
+                col(Judgement.annotator_id) == annotator_id,
+                is_published(Judgement.batch_id),
+            )
+            .order_by(col(JudgementEvent.id))
+        )
+        with self._database.read() as session:
+            return [*session.exec(statement)]
+
+    def open_steps(self, project_id: int, annotator_id: int) -> OpenSteps:
+        """Tell whether an annotator has something to undo or to redo in a project."""
+        with self._database.read() as session:
+            undoable = find_undoable(session, project_id, annotator_id)
+            redoable = find_redoable(session, project_id, annotator_id)
+            return OpenSteps(
+                undo_id=None if undoable is None else undoable.id, redo_id=None if redoable is None else redoable.id
+            )
+
     def _step(
-        self, action: Literal["undo", "redo"], project_id: int, annotator_id: int, client_id: str | None, seq: int | None
+        self,
+        action: Literal["undo", "redo"],
+        project_id: int,
+        annotator_id: int,
+        client_id: str | None,
+        seq: int | None,
+        seen: Seen | None,
     ) -> Step:
         with self._database.write() as session:
             if client_id is not None:
                 earlier = _find_sent(session, client_id, seq)
                 if earlier:
+                    _check_same(earlier, action, project_id, annotator_id)
                     rows = [require(session, Judgement, event.judgement_id) for event in earlier]
                     return Step(status="repeated", changes=_describe(session, rows))
             find = find_undoable if action == "undo" else find_redoable
             newest = find(session, project_id, annotator_id)
             if newest is None:
                 return Step(status="nothing", changes=())
+            group = _find_group(session, newest)
+            if seen is not None:
+                _refuse_unseen(session, action, group, seen)
             rows = []
             group_id = str(uuid.uuid4()) if newest.group_id else None
-            for event in _find_group(session, newest):
+            for event in group:
                 row = require(session, Judgement, event.judgement_id)
                 origin = Origin(
                     actor_id=annotator_id,
@@ -161,6 +242,38 @@ def _find_sent(session: Session, client_id: str, seq: int | None) -> Sequence[Ju
     same = select(JudgementEvent).where(col(JudgementEvent.client_id) == client_id, col(JudgementEvent.seq) == seq)
     event = session.exec(same).first()
     return _find_group(session, event) if event else []
+
+
+def _refuse_unseen(session: Session, action: str, group: Sequence[JudgementEvent], seen: Seen) -> None:
+    """Refuse a step that is not the one that somebody saw.
+
+    Raises:
+        ConflictError: it is another one.
+    """
+    if isinstance(seen, int):
+        is_it = seen in [event.id for event in group]
+    else:  # a page knows its judgements by its own numbers, whatever was undone and done again since
+        saves = group if action == "undo" else [require(session, JudgementEvent, event.undoes or 0) for event in group]
+        is_it = seen in [(event.client_id, event.seq) for event in saves]
+    if not is_it:
+        raise ConflictError(
+            "The newest step is not the one that this page shows: something was judged or undone elsewhere meanwhile. "
+            f"Nothing was changed; {action} again to {action} that one."
+        )
+
+
+def _check_same(events: Sequence[JudgementEvent], action: str, project_id: int, annotator_id: int) -> None:
+    """Check that an earlier send of that number was this step.
+
+    Raises:
+        InputError: it was another one, so answering "repeated" would lose this one.
+    """
+    event = events[0]
+    if (event.action, event.project_id, event.actor_id) != (action, project_id, annotator_id):
+        raise InputError(
+            f"A send of that number of page {event.client_id} was something else, so this {action} changed nothing. Load "
+            "the page again."
+        )
 
 
 def _find_group(session: Session, event: JudgementEvent) -> Sequence[JudgementEvent]:

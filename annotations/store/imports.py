@@ -1,12 +1,12 @@
 """Imports: staged in short transactions that nobody sees, then published by one, or thrown away."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, tuple_
+from sqlalchemy import insert
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -30,6 +30,7 @@ class ImportedJudgement:
     state: State
     grade: int | None = None
     duration_ms: int | None = None
+    score_shown: bool = False
     judged_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -43,10 +44,17 @@ class ImportedJudgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedJudgements:
-    """What became of judgements: written, or left out because that annotator had judged that candidate already."""
+    """What became of judgements: written, or left out because that annotator had judged that candidate already.
+
+    Attributes:
+        new: how many were written.
+        kept: how many were left out.
+        differing: those of them that say something else than what is there: the place in the input, and what is there.
+    """
 
     new: int
     kept: int
+    differing: tuple[tuple[int, State, int | None], ...] = ()
 
 
 class Imports:
@@ -130,13 +138,20 @@ class Imports:
             InputError: the import has no scale but a grade came, or a grade is not of that scale, or an annotator or
                 candidate is not there.
         """
-        new = 0
+        new = done = 0
+        differing: list[tuple[int, State, int | None]] = []
         with self._database.write() as session:
             batch = require_staged(session, batch_id)
             for chunk in split_up(judgements):
                 _check_judgements(session, batch, chunk)
-                new += _add_judgements(session, batch, chunk, now=self._database.now())
-        return ImportedJudgements(new=new, kept=len(judgements) - new)
+                there = _find_judged(session, chunk)
+                new += _add_judgements(session, batch, chunk, there=there, now=self._database.now())
+                for place, given in enumerate(chunk, start=done):
+                    row = there.get((given.candidate_id, given.annotator_id))
+                    if row and row.deleted_at is None and (row.state, row.grade) != (given.state, given.grade):
+                        differing.append((place, row.state, row.grade))
+                done += len(chunk)
+        return ImportedJudgements(new=new, kept=len(judgements) - new, differing=tuple(differing))
 
     def publish(self, batch_id: int, *, counts: Any = None, report: Any = None) -> ImportBatch:
         """Make all of an import seen at once, by one short transaction.
@@ -211,10 +226,10 @@ def _check_judgements(session: Session, batch: ImportBatch, chunk: list[Imported
     """
     candidate_ids = {given.candidate_id for given in chunk}
     annotator_ids = {given.annotator_id for given in chunk}
-    candidates = select_columns(col(Candidate.id)).where(
-        col(Candidate.id).in_(candidate_ids), col(Candidate.project_id) == batch.project_id
-    )
-    for candidate_id in candidate_ids - set(session.scalars(candidates)):
+    # The project is compared here: asked for both, SQLite 3.40 looks through all candidates of the project.
+    candidates = select_columns(col(Candidate.id), col(Candidate.project_id)).where(col(Candidate.id).in_(candidate_ids))
+    of_project = {key for key, project_id in session.execute(candidates) if project_id == batch.project_id}
+    for candidate_id in candidate_ids - of_project:
         raise InputError(f"There is no candidate {candidate_id} in the import's project. Add it first.")
     annotators = select_columns(col(Annotator.id)).where(col(Annotator.id).in_(annotator_ids))
     for annotator_id in annotator_ids - set(session.scalars(annotators)):
@@ -227,21 +242,29 @@ def _check_judgements(session: Session, batch: ImportBatch, chunk: list[Imported
             )
 
 
-def _add_judgements(session: Session, batch: ImportBatch, chunk: list[ImportedJudgement], *, now: datetime) -> int:
-    """Stage some judgements with their events, and tell how many."""
+def _find_judged(session: Session, chunk: list[ImportedJudgement]) -> dict[tuple[int, int], Judgement]:
+    """Give what those annotators said of those candidates before; of several that were undone the newest."""
+    # More pairs than are given, but found by the index: for a list of pairs SQLite 3.40 reads the whole table.
     there = select(Judgement).where(
-        tuple_(col(Judgement.candidate_id), col(Judgement.annotator_id)).in_(
-            [(given.candidate_id, given.annotator_id) for given in chunk]
-        )
+        col(Judgement.candidate_id).in_({given.candidate_id for given in chunk}),
+        col(Judgement.annotator_id).in_({given.annotator_id for given in chunk}),
     )
-    taken = set()
-    undone: dict[tuple[int, int], int] = {}
-    for row in session.exec(there):
-        pair = (row.candidate_id, row.annotator_id)
-        if row.deleted_at is None:
-            taken.add(pair)
-        else:
-            undone[pair] = max(row.version, undone.get(pair, 0))
+    found: dict[tuple[int, int], Judgement] = {}
+    for row in session.exec(there.order_by(col(Judgement.deleted_at).is_(None), col(Judgement.version))):
+        found[row.candidate_id, row.annotator_id] = row
+    return found
+
+
+def _add_judgements(
+    session: Session,
+    batch: ImportBatch,
+    chunk: list[ImportedJudgement],
+    *,
+    there: Mapping[tuple[int, int], Judgement],
+    now: datetime,
+) -> int:
+    """Stage those judgements with their events of which none is there, and tell how many."""
+    taken = {pair for pair, row in there.items() if row.deleted_at is None}
     rows = []
     for given in chunk:
         pair = (given.candidate_id, given.annotator_id)
@@ -257,7 +280,8 @@ def _add_judgements(session: Session, batch: ImportBatch, chunk: list[ImportedJu
                 "state": given.state,
                 "grade": given.grade,
                 "duration_ms": given.duration_ms,
-                "version": undone.get(pair, 0) + 1,  # never one that a page may have seen
+                "score_shown": given.score_shown,
+                "version": there[pair].version + 1 if pair in there else 1,  # never one that a page may have seen
                 "batch_id": batch.id,
                 "created_at": given.judged_at or now,
                 "updated_at": given.judged_at or now,

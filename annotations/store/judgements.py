@@ -10,11 +10,9 @@ from sqlmodel import Session, col, select
 
 from annotations.errors import ConflictError, InputError
 from annotations.models import Annotator, Candidate, GuidelineVersion, Judgement, JudgementEvent, Project, Scale, State
-from annotations.store.database import Database, require
+from annotations.store.database import BULK, Database, require
 from annotations.store.judgement_rows import Origin, change, check_grade, find_row
 from annotations.store.visibility import is_published
-
-BULK = 20  # judgements at once that are worth a copy first, which takes a second at 150 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,8 +266,8 @@ def _fit_scale(session: Session, candidate: Candidate, given: JudgementInput) ->
         session.add(project)
     if given.scale not in (None, project.scale):
         raise InputError(
-            f'"{project.name}" is {project.scale}, as its first label made it, but the page graded {given.scale}. Load the '
-            "page again."
+            f'"{project.name}" is {project.scale}, as its first label made it, but the page graded {given.scale}. Grade it '
+            "again, on that scale."
         )
     if project.scale == "binary" and given.grade > 1:
         raise InputError(f'"{project.name}" is binary: its grades are 0 and 1, got {given.grade}. Load the page again.')

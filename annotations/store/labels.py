@@ -159,6 +159,41 @@ class LabelReading:
             rows.sort(key=lambda row: (row.candidate_id, row.annotator_id))
         return found
 
+    def has_judgements(self) -> bool:
+        """Tell whether anything was judged."""
+        judged = select(Judgement).where(
+            col(Judgement.project_id) == self.project.id,
+            col(Judgement.deleted_at).is_(None),
+            is_published(Judgement.batch_id),
+        )
+        return self._session.exec(judged.limit(1)).first() is not None
+
+    def find_judgements(
+        self, query_ids: Iterable[int], passage_ids: Iterable[int]
+    ) -> Iterator[tuple[int, int, str, State, int | None]]:
+        """Give query, passage, handle, state and grade of all judgements of these passages for these queries."""
+        columns = (col(Candidate.query_id), col(Candidate.passage_id), col(Annotator.handle))
+        statement = (
+            select_columns(*columns, col(Judgement.state), col(Judgement.grade))
+            .join(Candidate, col(Candidate.id) == col(Judgement.candidate_id))
+            .join(Annotator, col(Annotator.id) == col(Judgement.annotator_id))
+            .where(is_published(Candidate.batch_id), is_published(Judgement.batch_id), col(Judgement.deleted_at).is_(None))
+        )
+        passages = [*passage_ids]
+        for queries in split_up(query_ids):
+            for chunk in split_up(passages):
+                chosen = statement.where(col(Candidate.query_id).in_(queries), col(Candidate.passage_id).in_(chunk))
+                for row in self._session.execute(chosen):
+                    yield row[0], row[1], row[2], row[3], row[4]
+
+    def find_queries(self, hashes: Iterable[str]) -> dict[str, int]:
+        """Give the ids of queries by their SHA-256, deleted ones too."""
+        return self._find(Query, hashes)
+
+    def find_passages(self, hashes: Iterable[str]) -> dict[str, int]:
+        """Give the ids of passages by their SHA-256, deleted ones too."""
+        return self._find(Passage, hashes)
+
     def candidates(self, query_ids: Iterable[int]) -> dict[int, list[CandidateRow]]:
         """Give the candidates of queries, by query, in the order in which they were added."""
         columns = (
@@ -282,6 +317,14 @@ class LabelReading:
 
     def _mine(self, table: type[Query] | type[Passage]) -> tuple[ColumnElement[bool], ...]:
         return col(table.project_id) == self.project.id, is_published(table.batch_id)
+
+    def _find(self, table: type[Query] | type[Passage], hashes: Iterable[str]) -> dict[str, int]:
+        statement = select_columns(col(table.sha256), col(table.id)).where(*self._mine(table))
+        found: dict[str, int] = {}
+        for chunk in split_up(hashes):
+            rows = self._session.execute(statement.where(col(table.sha256).in_(chunk)))
+            found.update((sha256, text_id) for sha256, text_id in rows)
+        return found
 
     def _count(self, table: type[Query] | type[Passage]) -> int:
         statement = select_columns(func.count()).select_from(table).where(*self._mine(table))

@@ -12,6 +12,7 @@ from annotations.store.browsing import Browse
 from annotations.store.counts import CountsOf
 from annotations.store.database import Clock, Database, read_clock
 from annotations.store.history import History
+from annotations.store.identity import read_identity
 from annotations.store.imports import Imports
 from annotations.store.judgements import Judgements
 from annotations.store.labels import Labels
@@ -38,12 +39,13 @@ class Store:
         self._database = database
         self._in_use = in_use
         self._backups = backups
+        self._identity = ""
         self.projects = Projects(database)
         self.annotators = Annotators(database)
-        self.texts = Texts(database)
+        self.texts = Texts(database, before_bulk=partial(backups.make_before, "bulk"))
         self.scores = Scores(database)
-        self.imports = Imports(database, before_import=partial(backups.make, "import"))
-        self.judgements = Judgements(database, on_saved=backups.count, before_bulk=partial(backups.make, "bulk"))
+        self.imports = Imports(database, before_import=partial(backups.make_before, "import"))
+        self.judgements = Judgements(database, on_saved=backups.count, before_bulk=partial(backups.make_before, "bulk"))
         self.history = History(database)
         self.counts = CountsOf(database)
         self.labels = Labels(database)
@@ -59,6 +61,7 @@ class Store:
         *,
         backups: Path | None = None,
         backup_every: int = BACKUP_EVERY,
+        copies_apart: float = 0.0,
         clock: Clock = read_clock,
     ) -> Self:
         """Open a file of labels, which is made if it is not there, and brought to this version if it is older.
@@ -67,6 +70,8 @@ class Store:
             path: the file.
             backups: the folder for copies, by default `backups/` beside the file.
             backup_every: judgements from one copy to the next.
+            copies_apart: seconds from one copy before an import, or before a bulk change, to the next; more than 0 where
+                strangers import, who would push out the copies that the owner may need.
             clock: tells the times that are shown; nothing is decided by them.
 
         Raises:
@@ -74,7 +79,7 @@ class Store:
             StorageError: it is damaged, something else, or cannot be written; it stays as it is.
         """
         place = Path(path).absolute()
-        copies = AutomaticBackups(place, folder=backups, every=backup_every)
+        copies = AutomaticBackups(place, folder=backups, every=backup_every, apart=copies_apart)
         with ExitStack() as undone_on_error, opening(place):
             in_use = InUse(place)
             undone_on_error.callback(in_use.close)
@@ -91,6 +96,21 @@ class Store:
     def path(self) -> Path:
         """Where the file lies."""
         return self._database.path
+
+    @property
+    def identity(self) -> str:
+        """The random name of this database; a restored copy has another one, since its ids mean something else.
+
+        Raises:
+            StorageError: it could not be read, or not be written with its first use.
+        """
+        self._identity = self._identity or read_identity(self._database)
+        return self._identity
+
+    @property
+    def backups_folder(self) -> Path:
+        """Where its copies lie."""
+        return self._backups.folder
 
     @property
     def backup_problem(self) -> str:

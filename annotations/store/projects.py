@@ -6,7 +6,18 @@ import unicodedata
 from sqlmodel import Session, col, select
 
 from annotations.errors import InputError
-from annotations.models import Annotator, AnnotatorKind, GuidelineVersion, Project
+from annotations.models import (
+    IMPORT_ANNOTATOR,
+    LONGEST_NAME,
+    Annotator,
+    AnnotatorKind,
+    DatasetSnapshot,
+    GuidelineVersion,
+    ImportBatch,
+    Passage,
+    Project,
+    Query,
+)
 from annotations.store.database import Database, require
 
 _Projects = list[Project]  # because inside the classes `list` is a method
@@ -14,7 +25,7 @@ _Annotators = list[Annotator]
 
 
 class Projects:
-    """The projects of a store. None is ever deleted: one that is done with is archived."""
+    """The projects of a store. None that holds something is ever deleted: one that is done with is archived."""
 
     def __init__(self, database: Database) -> None:
         """Work on an open database."""
@@ -30,11 +41,13 @@ class Projects:
             default_prompt: of its training rows.
 
         Raises:
-            InputError: the name is empty or taken.
+            InputError: the name is empty, too long or taken.
         """
         name = _check_name(name, "a project")
         with self._database.write() as session:
-            if _find(session, name):
+            if known := _find(session, name):
+                if known.archived_at is not None:
+                    raise InputError(f'The project "{name}" is archived. Put it back on the list, or give another name.')
                 raise InputError(f'There is a project "{name}" already. Choose it, or give another name.')
             now = self._database.now()
             project = Project(
@@ -104,6 +117,34 @@ class Projects:
             session.flush()
             return version
 
+    def rename(self, project_id: int, name: str) -> Project:
+        """Give a project another name; all that is in it stays.
+
+        Raises:
+            InputError: there is no such project, or the name is empty or taken.
+        """
+        name = _check_name(name, "a project")
+        with self._database.write() as session:
+            project = require(session, Project, project_id)
+            other = _find(session, name)
+            if other and other.id != project_id:
+                raise InputError(f'There is a project "{name}" already. Give another name.')
+            project.name = name
+            session.add(project)
+            return project
+
+    def set_default_prompt(self, project_id: int, prompt: str | None) -> Project:
+        """Give a project another prompt for its training rows; `None` for none of its own.
+
+        Raises:
+            InputError: there is no such project.
+        """
+        with self._database.write() as session:
+            project = require(session, Project, project_id)
+            project.default_prompt = prompt
+            session.add(project)
+            return project
+
     def archive(self, project_id: int, *, is_archived: bool = True) -> Project:
         """Take a project out of the list, or put it back. Labels that are still on their way are kept all the same.
 
@@ -116,6 +157,23 @@ class Projects:
             session.add(project)
             return project
 
+    def remove_empty(self, project_id: int) -> bool:
+        """Take away a project that was made and never filled, so that its name is free; tell whether it was.
+
+        Raises:
+            InputError: there is no such project.
+        """
+        with self._database.write() as session:
+            project = require(session, Project, project_id)
+            for place in (Query.project_id, Passage.project_id, ImportBatch.project_id, DatasetSnapshot.project_id):
+                if session.exec(select(col(place)).where(col(place) == project_id).limit(1)).first() is not None:
+                    return False
+            for version in session.exec(select(GuidelineVersion).where(col(GuidelineVersion.project_id) == project_id)):
+                session.delete(version)
+            session.flush()
+            session.delete(project)
+            return True
+
 
 class Annotators:
     """Who judges: people, and whatever brought judgements from elsewhere."""
@@ -125,10 +183,10 @@ class Annotators:
         self._database = database
 
     def get_or_add(self, handle: str, *, kind: AnnotatorKind = "human") -> Annotator:
-        """Give the annotator of that handle, who is new if there was none.
+        """Give the annotator of that handle, who is new if there was none and else stays of the kind that it is.
 
         Raises:
-            InputError: the handle is empty.
+            InputError: the handle is empty, or is the one of imports and wanted for something else.
         """
         handle = _check_name(handle, "an annotator")
         statement = select(Annotator).where(col(Annotator.handle) == handle)
@@ -139,6 +197,7 @@ class Annotators:
         with self._database.write() as session:
             annotator = session.exec(statement).first()
             if annotator is None:
+                _check_free(handle, kind)
                 annotator = Annotator(handle=handle, kind=kind, created_at=self._database.now())
                 session.add(annotator)
                 session.flush()
@@ -153,11 +212,12 @@ class Annotators:
         """Give an annotator another handle, as for somebody who wants to be forgotten; the judgements stay.
 
         Raises:
-            InputError: there is no such annotator, or the handle is empty or taken.
+            InputError: there is no such annotator, or the handle is empty, taken or the one of imports.
         """
         handle = _check_name(handle, "an annotator")
         with self._database.write() as session:
             annotator = require(session, Annotator, annotator_id)
+            _check_free(handle, annotator.kind)
             other = session.exec(select(Annotator).where(col(Annotator.handle) == handle)).first()
             if other and other.id != annotator_id:
                 raise InputError(f'There is an annotator "{handle}" already. Give another handle.')
@@ -169,8 +229,15 @@ class Annotators:
 def _check_name(name: str, what: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if not name or not name.isprintable():
-        raise InputError(f"The name of {what} needs a character and none that cannot be seen, got {name!r}.")
+        raise InputError(f"The name of {what} needs a character and none that cannot be seen, got {name!r:.80}.")
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"The name of {what} has {LONGEST_NAME} characters at most, got {len(name):,}. Shorten it.")
     return name
+
+
+def _check_free(handle: str, kind: AnnotatorKind) -> None:
+    if handle == IMPORT_ANNOTATOR and kind != "import":
+        raise InputError(f'"{IMPORT_ANNOTATOR}" is the name of imports and nobody else\'s. Give another name.')
 
 
 def _find(session: Session, name: str) -> Project | None:

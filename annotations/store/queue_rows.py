@@ -95,7 +95,7 @@ class Queue:
     ) -> list[OpenQuery]:
         """List the queries that have candidates which the annotator has not judged, in the order they were added.
 
-        What was put off (`later`) is not judged.
+        What was put off (`later`) is not judged, and is open even if an import graded it.
 
         Args:
             project_id: where.
@@ -151,6 +151,11 @@ def _is_judged_by(annotator_id: int) -> ColumnElement[bool]:
     return exists().where(of_candidate, col(Judgement.state) != "later", _is_mine(Judgement, annotator_id))
 
 
+def _is_put_off_by(annotator_id: int) -> ColumnElement[bool]:
+    of_candidate = col(Judgement.candidate_id) == col(Candidate.id)
+    return exists().where(of_candidate, col(Judgement.state) == "later", _is_mine(Judgement, annotator_id))
+
+
 def _is_deleted(project_id: int) -> ColumnElement[bool]:
     deleted = select_columns(col(Passage.id)).where(
         col(Passage.project_id) == project_id, col(Passage.deleted_at).is_not(None)
@@ -160,7 +165,7 @@ def _is_deleted(project_id: int) -> ColumnElement[bool]:
 
 def _is_open(project_id: int, annotator_id: int, include_imported: bool) -> ColumnElement[bool]:
     """Hold for candidates that are left to judge. What is most often the reason why not is looked at first."""
-    others = () if include_imported else ((_is_graded_by_import(), False),)
+    others = () if include_imported else ((and_(_is_graded_by_import(), ~_is_put_off_by(annotator_id)), False),)
     return case((_is_judged_by(annotator_id), False), (_is_deleted(project_id), False), *others, else_=True)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import func
 from sqlmodel import col, select
 
 from annotations.errors import InputError
@@ -68,8 +69,11 @@ class Scores:
             session.flush()
             return wanted
 
-    def put(self, model_ref_id: int, scores: Sequence[NewScore], *, batch_id: int | None = None) -> None:
+    def put(self, model_ref_id: int, scores: Sequence[NewScore], *, batch_id: int | None = None) -> int:
         """Write a model's scores; with a `batch_id` they are staged, and one that is there already stays.
+
+        Returns:
+            How many candidates that model had not scored before.
 
         Raises:
             InputError: there is no such model or candidate, or a score is no finite number.
@@ -98,14 +102,18 @@ class Scores:
             require(session, ModelRef, model_ref_id)
             if batch_id is not None:
                 require_staged(session, batch_id)
-            for chunk in split_up(row["candidate_id"] for row in rows):
+            there = 0
+            for chunk in split_up({row["candidate_id"]: None for row in rows}):
                 known = select(col(Candidate.id)).where(col(Candidate.id).in_(chunk))
                 if batch_id is None:
                     known = known.where(is_published(Candidate.batch_id))
                 for candidate_id in set(chunk) - set(session.scalars(known)):
                     raise InputError(f"There is no candidate {candidate_id}. Add it first.")
+                of_model = select(func.count()).where(col(ModelScore.model_ref_id) == model_ref_id)
+                there += session.exec(of_model.where(col(ModelScore.candidate_id).in_(chunk))).one()
             if rows:
                 session.connection().execute(statement, rows)
+        return len({row["candidate_id"] for row in rows}) - there
 
     def of_query(self, query_id: int) -> list[ModelScore]:
         """List all scores of a query's candidates, by candidate."""

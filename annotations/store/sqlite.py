@@ -3,8 +3,10 @@
 Another database would need another file like this one; the rest of the store is plain SQLAlchemy.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from annotations.errors import StorageError
 
 BUSY_SECONDS = 10
+_BUSY_PAUSE = 0.002  # seconds from asking for another program's lock to asking again
+IDENTITY = "store_id"  # the key of app_meta under which a database has its name
+_HEADER = b"SQLite format 3\0"  # of every database file
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
@@ -121,9 +126,36 @@ def make_engine(path: Path, *, can_write: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if can_write else "BEGIN")
+        if can_write:
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Begin a transaction that may write, as soon as no other program does.
+
+    SQLite itself would ask again after pauses that grow to a tenth of a second, and so miss the gaps that an import in
+    another program leaves.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()  # milliseconds
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        deadline = time.monotonic() + patience / 1000
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_BUSY_PAUSE)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 @contextmanager
@@ -211,6 +243,19 @@ def delete_some(connection: Connection, table: str, *, batch_id: int, at_most: i
     return connection.exec_driver_sql(f'DELETE FROM "{table}" WHERE rowid IN ({staged})', (batch_id, at_most)).rowcount
 
 
+def find_candidates(connection: Connection, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Give the ids of the candidates of pairs of query and passage, each found by the index.
+
+    For `(query_id, passage_id) IN (...)` SQLite 3.40 reads the whole table, the longer the more candidates there are.
+    """
+    found = connection.exec_driver_sql(
+        "SELECT query_id, passage_id, candidate.id FROM json_each(?) AS wanted CROSS JOIN candidate"
+        " ON query_id = json_extract(wanted.value, '$[0]') AND passage_id = json_extract(wanted.value, '$[1]')",
+        (json.dumps([*pairs]),),
+    )
+    return {(query_id, passage_id): key for query_id, passage_id, key in found}
+
+
 # Search
 
 TRIGRAM = 3  # characters of a piece that the index for search holds; what is shorter is not found by it
@@ -265,8 +310,13 @@ def copy_file(source: Path, target: Path) -> Contents:
     return contents
 
 
-def check_file(path: Path) -> Contents:
+def check_file(path: Path, *, named: Path, advice: str) -> Contents:
     """Read a file that nobody writes to, all of it, and tell what it holds. Leaves no trace beside it.
+
+    Args:
+        path: the file.
+        named: what the sentence is about, where the file is a copy that will not stay.
+        advice: the end of the sentence, if the file is damaged.
 
     Raises:
         StorageError: it is damaged; says how.
@@ -275,7 +325,7 @@ def check_file(path: Path) -> Contents:
     with closing(sqlite3.connect(_uri(path, "mode=ro&immutable=1"), uri=True, isolation_level=None)) as connection:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
-            raise StorageError(f"{path} is damaged: {'; '.join(found)}. Choose another backup.")
+            raise StorageError(f"{named} is damaged: {'; '.join(found)}. {advice}")
         return _describe(connection)
 
 
@@ -290,6 +340,16 @@ def describe_file(path: Path) -> Contents:
         return _describe(connection)
 
 
+def forget_identity(path: Path) -> None:
+    """Take the name from a database that nobody has open; it gets another one with its next use.
+
+    Raises:
+        sqlite3.Error: it could not be written.
+    """
+    with closing(sqlite3.connect(_uri(path, "mode=rw"), uri=True)) as connection, connection:
+        connection.execute("DELETE FROM app_meta WHERE key = ?", (IDENTITY,))
+
+
 def fold_log(path: Path) -> None:
     """Bring what is in the write-ahead log into the file itself, so that the file alone is the database.
 
@@ -300,6 +360,15 @@ def fold_log(path: Path) -> None:
         closing(sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None)) as connection,
     ):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def is_database(path: Path) -> bool:
+    """Tell whether a file begins as every SQLite database does; one that is not there or cannot be read does not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HEADER)) == _HEADER
+    except OSError:
+        return False
 
 
 def name_logs(path: Path) -> tuple[Path, Path]:
@@ -346,10 +415,8 @@ def explaining(path: Path) -> Iterator[None]:
         if sentence is None:
             raise
         raise StorageError(sentence) from error
-    except sqlite3.Error as error:
-        sentence = _explain(error, path)
-        if sentence is None:
-            raise
+    except sqlite3.Error as error:  # not by way of SQLAlchemy: from opening, copying or checking a file
+        sentence = _explain(error, path) or f"{path} could not be read or copied ({error}). Check the disk and try again."
         raise StorageError(sentence) from error
 
 

@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 from annotations.errors import InputError
 from annotations.models import Candidate, ImportBatch, Passage, PassageExternalId, Project, Query, QueryExternalId
 from annotations.store.database import require
+from annotations.store.sqlite import find_candidates
 from annotations.store.visibility import is_published
 
 Item = TypeVar("Item")
@@ -139,10 +140,9 @@ def add_names(
         for name in chunk:
             by_key.setdefault((name[key_name], name["ext_id"]), name)
         is_of_these = tuple_(col(text_id), col(table.ext_id)).in_(list(by_key))
-        known = {
-            (key, ext_id)
-            for key, ext_id in session.execute(select_columns(col(text_id), col(table.ext_id)).where(is_of_these))
-        }
+        # More names than are given, but found by the index: for a list of pairs SQLite 3.40 reads the whole table.
+        names_there = select_columns(col(text_id), col(table.ext_id)).where(col(text_id).in_({key for key, _ in by_key}))
+        known = {(key, ext_id) for key, ext_id in session.execute(names_there)} & by_key.keys()
         if known and chunk[0]["batch_id"] is None:
             session.execute(update(table).where(is_of_these, ~is_published(table.batch_id)).values(batch_id=None))
         rows = [name for key, name in by_key.items() if key not in known]
@@ -169,10 +169,7 @@ def add_candidates(session: Session, chunk: list[NewCandidate], context: dict[st
     by_pair: dict[tuple[int, int], NewCandidate] = {}
     for candidate in chunk:
         by_pair.setdefault((candidate.query_id, candidate.passage_id), candidate)
-    lookup = select_columns(col(Candidate.query_id), col(Candidate.passage_id), col(Candidate.id)).where(
-        tuple_(col(Candidate.query_id), col(Candidate.passage_id)).in_(list(by_pair))
-    )
-    known = {(query_id, passage_id): key for query_id, passage_id, key in session.execute(lookup)}
+    known = find_candidates(session.connection(), by_pair)
     if known and not is_staging:
         taken_over = update(Candidate).where(col(Candidate.id).in_(known.values()), ~is_published(Candidate.batch_id))
         session.execute(taken_over.values(batch_id=None))
@@ -190,7 +187,7 @@ def add_candidates(session: Session, chunk: list[NewCandidate], context: dict[st
     ]
     if rows:
         session.execute(insert(Candidate), rows)
-        known = {(query_id, passage_id): key for query_id, passage_id, key in session.execute(lookup)}
+        known = find_candidates(session.connection(), by_pair)
     found += [known[candidate.query_id, candidate.passage_id] for candidate in chunk]
     return len(rows)
 

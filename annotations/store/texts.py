@@ -1,6 +1,6 @@
 """Queries, passages, what they are called elsewhere, and which passages are to be judged for which query."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,8 +9,8 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from annotations.errors import InputError
-from annotations.models import Candidate, Passage, PassageExternalId, Query, QueryExternalId, Split
-from annotations.store.database import Database
+from annotations.models import Candidate, Judgement, Passage, PassageExternalId, Query, QueryExternalId, Split
+from annotations.store.database import BULK, Database
 from annotations.store.text_rows import Added, NewCandidate, add_candidates, add_names, add_texts, split_up
 from annotations.store.visibility import is_published
 
@@ -51,9 +51,16 @@ class Texts:
     is there again, except by an import, which leaves it deleted.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Work on an open database."""
+    def __init__(self, database: Database, *, before_bulk: Callable[[], object]) -> None:
+        """Work on an open database.
+
+        Args:
+            database: an open one.
+            before_bulk: called before several texts are changed at once, or one is deleted with which 20 or more candidates
+                or judgements go out of sight; what it raises prevents that.
+        """
         self._database = database
+        self._before_bulk = before_bulk
 
     def add_query(self, project_id: int, text: str, *, external_id: str | None = None, split: Split | None = None) -> Query:
         """Add a query, or give the one with that text.
@@ -191,23 +198,29 @@ class Texts:
         return found
 
     def set_split(self, query_ids: Iterable[int], split: Split | None) -> None:
-        """Put queries into a part, or into none."""
+        """Put queries into a part, or into none; several only after a verified copy was made."""
         self._update(Query, query_ids, split=split)
 
     def delete_queries(self, query_ids: Iterable[int]) -> None:
-        """Hide queries; their candidates and judgements stay, and come back with them."""
+        """Hide queries; their candidates and judgements stay, and come back with them.
+
+        Before that a verified copy is made, if they are several or 20 or more candidates or judgements go with one.
+        """
         self._update(Query, query_ids, deleted_at=self._database.now())
 
     def restore_queries(self, query_ids: Iterable[int]) -> None:
-        """Bring deleted queries back, with all judgements."""
+        """Bring deleted queries back, with all judgements; several only after a verified copy was made."""
         self._update(Query, query_ids, deleted_at=None)
 
     def delete_passages(self, passage_ids: Iterable[int]) -> None:
-        """Hide passages; their candidates and judgements stay, and come back with them."""
+        """Hide passages; their candidates and judgements stay, and come back with them.
+
+        Before that a verified copy is made, if they are several or 20 or more candidates or judgements go with one.
+        """
         self._update(Passage, passage_ids, deleted_at=self._database.now())
 
     def restore_passages(self, passage_ids: Iterable[int]) -> None:
-        """Bring deleted passages back, with all judgements."""
+        """Bring deleted passages back, with all judgements; several only after a verified copy was made."""
         self._update(Passage, passage_ids, deleted_at=None)
 
     def _context(self, batch_id: int | None) -> dict[str, Any]:
@@ -227,9 +240,24 @@ class Texts:
             return list(session.scalars(statement))
 
     def _update(self, table: type[Query] | type[Passage], ids: Iterable[int], **values: Any) -> None:
+        keys = list(dict.fromkeys(ids))
+        if len(keys) > 1 or (values.get("deleted_at") and self._has_many_labels(table, keys)):
+            self._before_bulk()
         with self._database.write() as session:
-            for chunk in split_up(ids):
+            for chunk in split_up(keys):
                 session.execute(update(table).where(col(table.id).in_(chunk), is_published(table.batch_id)).values(values))
+
+    def _has_many_labels(self, table: type[Query] | type[Passage], ids: list[int]) -> bool:
+        """Tell whether texts have so many candidates or judgements that a copy is made before they go."""
+        column = Candidate.query_id if table is Query else Candidate.passage_id
+        candidates = select_columns(col(Candidate.id)).where(col(column).in_(ids), is_published(Candidate.batch_id))
+        judgements = select_columns(col(Judgement.id)).where(
+            col(Judgement.candidate_id).in_(candidates),
+            col(Judgement.deleted_at).is_(None),
+            is_published(Judgement.batch_id),
+        )
+        with self._database.read() as session:
+            return any(len(session.execute(found.limit(BULK)).all()) == BULK for found in (candidates, judgements))
 
 
 def _require_published(session: Session, table: type[Text], key: int) -> Text:

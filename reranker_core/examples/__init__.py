@@ -10,6 +10,7 @@ Every reader raises `InputError` at the first bad row, as `file:line: what was e
 writes appears whole or not at all.
 """
 
+from reranker_core.errors import InputError
 from reranker_core.examples.beir import (
     BeirFolder,
     CorpusEntry,
@@ -39,6 +40,7 @@ from reranker_core.examples.trec import read_run, read_trec_qrels, write_run, wr
 __all__ = [
     "BeirFolder",
     "CorpusEntry",
+    "InputError",
     "Problem",
     "Problems",
     "Qrels",

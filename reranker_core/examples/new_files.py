@@ -55,6 +55,12 @@ class NewFile:
         self.write_header(line)
         self._rows += 1
 
+    def sync(self) -> None:
+        """Have on the disk what was written by now, so that nothing but a name is missing."""
+        with _explain(self.path):
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+
     @property
     def rows(self) -> int:
         """How many rows there are by now."""
@@ -76,10 +82,10 @@ def new_file(path: Path) -> Iterator[NewFile]:
         part = path.with_name(f".{path.name[:60]}.{uuid4().hex[:8]}.part")
         stream = part.open("xb")
     try:
-        yield NewFile(path, stream)
+        made = NewFile(path, stream)
+        yield made
+        made.sync()
         with _explain(path):
-            stream.flush()
-            os.fsync(stream.fileno())
             stream.close()
             part.replace(path)
             _sync_folder(path.parent)

@@ -151,6 +151,18 @@ class NeuralReranker(Reranker):
             for passage, cut in zip(passages, cut_tokens, strict=True)
         ]
 
+    def read_characters(self, pairs: Sequence[Pair], *, max_length: int | None = None) -> list[int | None]:
+        """Say how much of each passage would be read; see `Reranker.read_characters`."""
+        checked = check_pairs(pairs)
+        budget = self.inputs.scoring_budget(
+            max_length=DEFAULT_MAX_LENGTH if max_length is None else max_length, query_max_length=None, prompt=None
+        )
+        kept: list[int | None] = []
+        for block in _blocks(checked, _BLOCK_PAIRS):
+            encoded = self.inputs.build(block, budget=budget, prompt=None, query_instruction=None, passage_instruction=None)
+            kept += self.kept_characters([passage for _, passage in block], [pair.cut_passage_tokens for pair in encoded])
+        return kept
+
     @torch.inference_mode()
     def _score_block(
         self, sequences: Sequence[list[int]], layers: Sequence[int | None], report: "_Report"

@@ -159,20 +159,33 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _read_rows(path: Path) -> NegativesInput:
-    """Read training rows; passages are known by their hash, their own corpus is all of them."""
+    """Read training rows; passages are known by their hash, their own corpus is all of them.
+
+    What answers a query in any row, also in one that lacks nothing, is no negative of it in another.
+    """
     examples = {f"row {number}": example for number, example in enumerate(read_training_jsonl(path), start=1)}
     texts = {text_hash(text): text for example in examples.values() for text in (*example.pos, *example.neg)}
+    positives = {row_id: tuple(map(text_hash, example.pos)) for row_id, example in examples.items()}
+    answers = _join_same({row_id: example.query for row_id, example in examples.items()}, positives)
     return NegativesInput(
         examples=examples,
         corpus=texts,
-        positives={row_id: tuple(map(text_hash, example.pos)) for row_id, example in examples.items()},
-        exclude={row_id: tuple(map(text_hash, example.neg)) for row_id, example in examples.items()},
+        positives=positives,
+        exclude={row_id: (*map(text_hash, example.neg), *answers[row_id]) for row_id, example in examples.items()},
         wanted=(),
     )
 
 
+def _join_same(queries: Mapping[str, str], passages: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """Give each query the passages of all queries of its text."""
+    by_text: dict[str, dict[str, None]] = {}
+    for query_id, query in queries.items():
+        by_text.setdefault(text_hash(query), {}).update(dict.fromkeys(passages.get(query_id, ())))
+    return {query_id: tuple(by_text[text_hash(query)]) for query_id, query in queries.items()}
+
+
 def _read_beir(folder: BeirFolder, *, split: str, positive_from: int) -> NegativesInput:
-    """Make training rows of qrels; what any split grades is no new negative."""
+    """Make training rows of qrels; what any split grades, also for a query of the same text, is no new negative."""
     corpus = {row.id: row.passage for row in folder.read_corpus()}
     graded = folder.read_qrels(split)
     judged: dict[str, dict[str, int]] = {}
@@ -198,7 +211,7 @@ def _read_beir(folder: BeirFolder, *, split: str, positive_from: int) -> Negativ
         examples=examples,
         corpus=corpus,
         positives=positives,
-        exclude={query_id: tuple(grades) for query_id, grades in judged.items()},
+        exclude=_join_same(queries, judged),
         wanted=(),
         without_positive=len(graded) - len(examples),
     )

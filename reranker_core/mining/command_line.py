@@ -2,17 +2,13 @@
 
 import argparse
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from reranker_core.catalogue import find_model
-from reranker_core.command_output import note
-from reranker_core.errors import InputError, RerankerError
+from reranker_core.command_output import note, run_command
+from reranker_core.errors import InputError
 from reranker_core.examples import write_run, write_training_jsonl
-from reranker_core.home import MODELS_FILE, find_home
-from reranker_core.local_models import LocalModels, describe_local_model
 from reranker_core.mining.command_files import (
     NegativesInput,
     fill_rows,
@@ -25,7 +21,7 @@ from reranker_core.mining.command_files import (
 from reranker_core.mining.corpus_index import OnProgress
 from reranker_core.mining.negatives import mine_negatives
 from reranker_core.mining.pooling import Pool, pool_candidates
-from reranker_core.models_command import add_home_option
+from reranker_core.models_command import add_home_option, look_up_model
 from reranker_core.reranker import Reranker
 
 _EXAMPLES = """examples:
@@ -42,20 +38,7 @@ _EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after a sentence on standard error."""
     options = _parser().parse_args(arguments)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = note
-            options.run(options)
-    except RerankerError as error:
-        print(error, file=sys.stderr)  # noqa: T201 (a command answers on the terminal)
-        return 2
-    except OSError as error:
-        print(f"{error.filename or 'The file'}: {error.strerror}. Check the path.", file=sys.stderr)  # noqa: T201
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; nothing was written.", file=sys.stderr)  # noqa: T201
-        return 130
-    return 0
+    return run_command(lambda: options.run(options), when_stopped="Stopped; nothing was written.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,13 +185,10 @@ def _load(name: str, options: argparse.Namespace, *, max_layer: int | None) -> R
     """Load a model by a name of the catalogue or of the added ones, or a folder."""
     from reranker_core.loading import load_reranker
 
-    is_other = find_model(name) or {"/", "\\"} & set(name)  # nothing that was added is called so
-    local = None if is_other else LocalModels(find_home(options.home) / MODELS_FILE).find(name)
-    if local:
-        describe_local_model(local)  # so that a folder that has gone is said to be gone
+    base, adapter = look_up_model(name, home=options.home)
     return load_reranker(
-        local.base if local else name,
-        adapter=local.adapter if local else None,
+        base,
+        adapter=adapter,
         device=options.device,
         dtype=options.dtype,
         max_layer=max_layer,

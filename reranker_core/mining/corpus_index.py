@@ -9,9 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from reranker_core.baseline import query_terms
+from reranker_core.baseline import TermSplitter, query_terms
 from reranker_core.examples.texts import check_text, describe, text_hash
-from reranker_core.mining.terms import TermSplitter
 
 OnProgress = Callable[[str, float | None], None]
 """Told what is being done, in words, and how much of it is done, 0 to 1 or unknown. What it raises stops the work."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from annotations.backup import AutomaticBackups, backup, check_backup, list_backups, restore
+from annotations.backup import AutomaticBackups, backup, check_backup, count_rows, list_backups, restore
 from annotations.errors import NewerDatabaseError, StorageError
 from annotations.store import Store, opening
 from annotations.store.text_rows import identify
@@ -40,7 +40,8 @@ def test_a_copy_of_a_store_in_use_is_a_whole_database_with_all_that_was_saved(de
     copy = desk.store.backup()
 
     assert copy.parent == desk.store.path.parent / "backups"
-    assert check_backup(copy).counts["judgement"] == 1
+    assert count_rows(desk.store) == check_backup(copy).counts
+    assert count_rows(copy)["judgement"] == 1
     assert read_grades(shutil.copy(copy, copy.parent.parent / "copied.db")) == [3]
     assert backup(str(desk.store.path)) == backup(desk.store) == copy  # nothing changed since
 
@@ -101,6 +102,23 @@ def test_a_copy_that_did_not_come_out_as_it_should_is_not_kept(desk: Desk, monke
     with pytest.raises(StorageError, match="damaged"):
         desk.store.backup()
     assert list_files(desk.store.path.parent) == before
+
+
+@pytest.mark.parametrize("spoil", ["an index", "a table", "the header"])
+def test_a_damaged_database_is_named_when_it_cannot_be_copied_and_so_is_what_to_do(
+    desk: Desk, path: Path, spoil: str
+) -> None:
+    desk.judge(0, 1)
+    kept = desk.store.backup()
+    desk.store.close()
+    {"an index": break_an_index, "a table": break_in_the_middle, "the header": break_the_header}[spoil](path)
+
+    with pytest.raises(StorageError) as refused:
+        backup(path)
+    assert str(refused.value).startswith(f"{path} is damaged")
+    assert ".part" not in str(refused.value)
+    assert "restore one of them" in str(refused.value) or "Restore a backup" in str(refused.value)
+    assert [copy.path for copy in list_backups(path)] == [kept]
 
 
 def test_a_copy_that_lacks_rows_is_not_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +218,19 @@ def test_a_copy_in_the_background_that_fails_is_said_and_loses_no_label(path: Pa
         assert desk.grades()[:2] == [1, 1]
 
 
+def test_a_copy_in_the_background_that_ends_as_nobody_foresaw_is_said_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: Path, target: Path) -> None:
+        raise sqlite3.OperationalError("no such thing")
+
+    monkeypatch.setattr("annotations.backup.copy_file", fail)
+    copies = AutomaticBackups(desk.store.path, folder=None, every=1)
+    copies.count(1)
+    copies.close()
+    assert "labels.db could not be read or copied (no such thing)" in copies.problem
+
+
 def test_nothing_much_is_changed_where_no_copy_can_be_made(desk: Desk) -> None:
     (desk.store.path.parent / "backups").write_text("in the way", encoding="utf-8")
 
@@ -227,6 +258,19 @@ def test_a_restored_copy_takes_the_place_of_the_database_which_stays_beside_it(d
     assert copy.exists()
     again = restore(path, copy)
     assert again not in (None, aside)
+
+
+def test_a_restored_copy_is_another_database_and_an_opened_one_stays_itself(desk: Desk, path: Path) -> None:
+    before = desk.store.identity
+    copy = desk.store.backup()
+    desk.store.close()
+    with Store.open(path) as again:
+        assert again.identity == before
+    restore(path, copy)
+    with Store.open(path) as restored:
+        assert len(restored.identity) == 32
+        assert restored.identity != before
+    assert sorted(file.name for file in path.parent.glob("*restoring*")) == []
 
 
 def test_a_copy_comes_back_where_the_database_is_gone(desk: Desk, path: Path) -> None:
@@ -318,6 +362,11 @@ def break_an_index(copy: Path) -> None:
     sha = identify("passage 0").encode()
     assert content.count(sha) == 2  # in the table, and in the index
     copy.write_bytes(content.replace(sha, b"0" + sha[1:], 1))
+
+
+def break_the_header(copy: Path) -> None:
+    """Damage a copy so that it is no database any more."""
+    copy.write_bytes(b"\xff" * 100 + copy.read_bytes()[100:])
 
 
 @pytest.mark.parametrize(

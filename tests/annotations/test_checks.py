@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotations.checks import SHOWN, Check, apply_fix, run_checks
+from annotations.checks import SHOWN, Check, apply_fix, count_deletion, run_checks
 from annotations.errors import InputError
 from annotations.store import Store
 from annotations.store.text_rows import NewCandidate
@@ -86,7 +86,57 @@ def test_passages_that_differ_in_nothing_but_case_and_space_are_reported_and_may
     assert (row.candidate_ids, row.note) == (twins.candidates[:2], "grades 3, 0")
     assert apply_fix(desk.store, desk.project_id, "judge_twins_again", annotator_id=desk.annotator_id) == 2
     assert twins.grades() == [None, None, None]
+    desk.undo()
+    assert twins.grades() == [3, 0, None]
+    assert apply_fix(desk.store, desk.project_id, "judge_duplicates_again", annotator_id=desk.annotator_id) == 2
+    assert twins.grades() == [None, None, None]
     assert "contradicting_twins" not in check(desk)
+
+
+def test_twins_whose_grades_differ_are_opened_again_and_others_stay(desk: Desk) -> None:
+    first = add(desk, "Who eats?", "a panda", "A Panda", "a bear", "A Bear")
+    second = add(desk, "who  eats?", "a panda", "a bear", "a word")
+    for one, grades in ((first, (3, 2, 1, 1)), (second, (3, 1, 0))):
+        for index, grade in enumerate(grades):
+            one.judge(index, grade)
+
+    rows = check(desk)["near_duplicates"].rows
+    assert [row.note for row in rows] == [
+        "2 queries, with different grades",
+        "2 passages, with different grades",
+        "2 passages",
+    ]
+    assert apply_fix(desk.store, desk.project_id, "judge_duplicates_again", annotator_id=desk.annotator_id) == 3
+    assert (first.grades(), second.grades()) == ([None, None, 1, 1], [None, 1, 0])
+
+
+def test_what_an_import_contradicts_itself_about_is_opened_for_the_person_who_asks(desk: Desk) -> None:
+    store = desk.store
+    robots = [store.annotators.get_or_add(name, kind="import").id for name in ("import", "other file")]
+    twins = add(desk, "Who eats?", "a panda", "A Panda")
+    for who, grade in zip(robots, (3, 0), strict=True):
+        desk.judge(0, grade, annotator_id=who)
+        desk.judge(1, 1, annotator_id=who)
+    for name, grade in (("Grace", 3), ("Alan", 0)):  # who can judge again themselves
+        desk.judge(2, grade, annotator_id=store.annotators.get_or_add(name).id)
+    for index, grade in enumerate((3, 0)):
+        twins.judge(index, grade, annotator_id=robots[0])
+
+    def fix(name: str, who: int = desk.annotator_id) -> int:
+        return apply_fix(store, desk.project_id, name, annotator_id=who)
+
+    def count_open() -> list[int]:
+        return [one.open for one in store.queue.open_queries(desk.project_id, desk.annotator_id)]
+
+    assert count_open() == [3]
+    assert [fix("judge_contradictions_again") for _ in range(2)] == [1, 0]
+    assert count_open() == [4]
+    assert fix("judge_twins_again") == 2
+    assert count_open() == [4, 2]
+    assert [judged.state for index in range(2) if (judged := desk.judgement(index))] == ["later"]
+    desk.judge(0, 2)
+    assert check(desk)["contradiction"].count == 1
+    assert fix("judge_twins_again", robots[1]) == 0  # no person
 
 
 def test_queries_that_cannot_be_trained_as_they_are_are_told_apart(desk: Desk) -> None:
@@ -116,6 +166,44 @@ def test_queries_that_cannot_be_trained_as_they_are_are_told_apart(desk: Desk) -
     assert "unclear" not in check(desk)
 
 
+def test_queries_without_a_positive_are_opened_again_or_deleted_where_nothing_is_left(desk: Desk) -> None:
+    done = add(desk, "all graded", "a", "b")
+    for index in range(2):
+        done.judge(index, 0)
+    unclear = add(desk, "unclear", "a", "b", "c", "d")
+    for index, state in enumerate(("skipped", "cant_tell", "later")):
+        unclear.judge(index, None, state=state)
+    unclear.judge(3, 0)
+    half = add(desk, "half judged", "a", "b")
+    half.judge(0, 0)
+    fine = add(desk, "fine", "a", "b")
+    fine.judge(0, 3)
+    fine.judge(1, 0)
+
+    def fix(name: str) -> int:
+        return apply_fix(desk.store, desk.project_id, name, annotator_id=desk.annotator_id)
+
+    (found,) = [one for one in run_checks(desk.store, desk.project_id) if one.kind == "no_positive"]
+    assert [(row.queries[0].text, row.note) for row in found.rows] == [
+        ("all graded", "2 graded"),
+        ("unclear", "1 graded, 3 skipped, not clear or put off"),
+        ("half judged", "1 graded"),
+    ]
+    assert [(one.name, one.deletes) for one in found.fixes] == [
+        ("judge_no_positive_again", False),
+        ("delete_no_positive", True),
+    ]
+    assert fix("judge_no_positive_again") == 2
+    assert [judged.state for index in range(4) if (judged := unclear.judgement(index))] == [*["later"] * 3, "graded"]
+    counted = count_deletion(desk.store, desk.project_id, "delete_no_positive")
+    assert (counted.queries, counted.candidates, counted.judgements) == (1, 2, 2)
+    assert count_deletion(desk.store, desk.project_id, "judge_twins_again").queries == 0
+    assert fix("delete_no_positive") == 1
+    assert [row.queries[0].text for row in check(desk)["no_positive"].rows] == ["unclear", "half judged"]
+    desk.store.texts.restore_queries([done.query_id])
+    assert done.grades() == [0, 0]
+
+
 def test_on_the_binary_scale_one_is_positive(store: Store) -> None:
     desk = lay_out(store)
     desk.judge(0, 1, scale="binary")
@@ -138,6 +226,28 @@ def test_a_passage_that_is_positive_in_test_and_in_train_leaks(desk: Desk) -> No
         ["in test", "in train", "twin", "Twin"],
     ]
     desk.store.texts.set_split([test.query_id], "train")
+    assert "leak" not in check(desk)
+    desk.store.texts.set_split([test.query_id], "test")
+    chained = add(desk, "shares with the one in test", "far", "negative in train", split="test")
+    apart = add(desk, "shares nothing", "alone", split="test")
+    far = NewCandidate(
+        query_id=test.query_id,
+        passage_id=desk.store.texts.add_passages(desk.project_id, [NewPassage(text="far")]).ids[0],
+        source="bm25",
+    )
+    both = Desk(
+        store=desk.store,
+        project_id=desk.project_id,
+        annotator_id=desk.annotator_id,
+        query_id=test.query_id,
+        candidates=desk.store.texts.add_candidates([far]).ids,
+        numbers=desk.numbers,
+    )
+    for one in (both, chained, apart):
+        one.judge(0, 3)
+    assert apply_fix(desk.store, desk.project_id, "move_leaks_to_train", annotator_id=desk.annotator_id) == 2
+    splits = [desk.store.texts.query(one.query_id).split for one in (train, test, dev, chained, apart)]
+    assert splits == ["train", "train", "dev", "train", "test"]
     assert "leak" not in check(desk)
 
 

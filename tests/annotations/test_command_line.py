@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from annotations.command_line import main
+from annotations.errors import InputError
 from annotations.exchange import ExportOptions, export_csv, export_qrels, export_training
 from annotations.home import find_home
 from annotations.store import Store
 from annotations.store.judgements import JudgementInput
+from annotations.store.text_rows import NewCandidate
+from annotations.store.texts import NewPassage
 from reranker_core.examples import read_run
 from reranker_core.home import find_home as find_home_of_the_core
 from tests.annotations.desk import lay_out
@@ -138,6 +141,14 @@ def test_an_import_that_is_interrupted_leaves_nothing(run: Run, labelled: Path, 
         project = store.projects.get("pandas")
         assert store.imports.find_staged(project.id) is None
         assert len(store.texts.passages(project.id)) == 5
+        batch = store.imports.begin(project.id, source_kind="table", source_name="big.csv", sha256="ab" * 32)
+    removed = run("import", "--discard", "--project", "pandas")
+    assert (removed.code, removed.out) == (0, "What was left of the import of big.csv is removed.\n")
+    again = run("import", "--discard", "--project", "pandas")
+    assert (again.code, again.out) == (0, "No import is unfinished.\n")
+    assert refused(run("import", "--project", "pandas"), "Give the path of what is imported, or --discard alone")
+    with Store.open(labelled / "labels.db") as store, pytest.raises(InputError, match=f"no import_batch {batch.id}"):
+        store.imports.discard(batch.id)
 
 
 @pytest.mark.parametrize(("to", "project"), [("jsonl", "cats"), ("trec", "pandas"), ("beir", "pandas"), ("csv", "pandas")])
@@ -219,6 +230,29 @@ def test_a_check_says_what_it_found_and_a_fix_does_something_about_it(run: Run, 
     assert (fixed.json["changed"], fixed.err) == (1, "note: judge_contradictions_again changed 1\n")
     assert "contradiction" not in [check["kind"] for check in fixed.json["checks"]]
     assert run("check", "--project", "pandas", "--fix", "delete_empty", "--json").json["changed"] == 0
+
+
+def test_a_fix_that_deletes_says_what_would_go_and_wants_a_yes(run: Run, labelled: Path) -> None:
+    with Store.open(labelled / "labels.db") as store:
+        project = store.projects.get("pandas")
+        [query] = store.texts.queries(project.id)
+        [blank] = store.texts.add_passages(project.id, [NewPassage(text=" ")]).ids
+        store.texts.add_candidates([NewCandidate(query_id=query.id, passage_id=blank, source="bm25")])
+    asked = run("check", "--project", "pandas", "--fix", "delete_empty")
+    assert refused(
+        asked, "would delete 0 queries and 1 passages, and with them 1 candidates and 0 judgements go out of sight"
+    )
+    assert "add --yes" in asked.err
+    done = run("check", "--project", "pandas", "--fix", "delete_empty", "--yes", "--json")
+    assert (done.code, done.json["changed"]) == (0, 1)
+    assert run("check", "--project", "pandas", "--fix", "delete_empty", "--json").json["changed"] == 0
+
+
+def test_an_export_replaces_no_labels(run: Run, labelled: Path) -> None:
+    for to in ("csv", "qrels", "jsonl", "beir"):
+        done = run("export", labelled / "labels.db", "--to", to, "--project", "pandas")
+        assert refused(done, "holds the labels themselves")
+    assert run("projects").code == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from annotations.errors import ConflictError, InputError
 from annotations.store import Store
 from tests.annotations.desk import Desk, lay_out
 
@@ -138,6 +141,24 @@ def test_an_undo_that_is_sent_again_undoes_once(desk: Desk) -> None:
     assert desk.grades()[:3] == [1, None, None]
 
 
+def test_a_number_of_another_send_is_no_undo_that_was_sent_again(desk: Desk) -> None:
+    grace = desk.store.annotators.get_or_add("Grace").id
+    desk.judge(0, 1, client_id="tab", seq=1)
+    history = desk.store.history
+    with pytest.raises(InputError, match="page tab was something else, so this undo changed nothing"):
+        history.undo(desk.project_id, desk.annotator_id, client_id="tab", seq=1)
+    assert desk.grades()[0] == 1
+    history.undo(desk.project_id, desk.annotator_id, client_id="tab", seq=2)
+    other = lay_out(desk.store, name="bears")
+    for act, project, who in (
+        (history.redo, desk.project_id, desk.annotator_id),
+        (history.undo, desk.project_id, grace),
+        (history.undo, other.project_id, desk.annotator_id),
+    ):
+        with pytest.raises(InputError, match="was something else"):
+            act(project, who, client_id="tab", seq=2)
+
+
 def test_each_change_is_an_event_that_says_what_was_before_and_after(desk: Desk) -> None:
     saved = desk.judge(0, 1, client_id="tab", seq=4)
     desk.judge(0, 2)
@@ -152,3 +173,49 @@ def test_each_change_is_an_event_that_says_what_was_before_and_after(desk: Desk)
     assert (events[0].client_id, events[0].seq, events[0].actor_id) == ("tab", 4, desk.annotator_id)
     assert [one.undoes for one in events] == [None, None, events[1].id, events[2].id]
     assert desk.store.history.of(saved.judgement.id) == events
+
+
+def test_what_was_undone_to_nothing_and_judged_anew_has_one_history(desk: Desk) -> None:
+    desk.judge(0, 1)
+    desk.judge(1, 2)
+    desk.judge(0, 3, annotator_id=desk.store.annotators.get_or_add("Grace").id)
+    desk.undo()
+    desk.undo()
+    history = desk.store.history
+
+    assert [one.action for one in history.of_candidate(desk.candidates[0], desk.annotator_id)] == ["save", "undo"]
+    desk.judge(0, 3)
+    grades = [one.after and one.after["grade"] for one in history.of_candidate(desk.candidates[0], desk.annotator_id)]
+    assert grades == [1, None, 3]
+    assert history.of_candidate(desk.candidates[2], desk.annotator_id) == []
+
+
+def test_a_step_is_taken_back_only_if_it_is_the_one_that_was_seen(desk: Desk) -> None:
+    history, line = desk.store.history, (desk.project_id, desk.annotator_id)
+    desk.store.judgements.save_many([desk.make(0, 1, seq=7), desk.make(1, 1, seq=8)])
+    desk.judge(2, 1, client_id="other page", seq=0)
+    for seen in (0, 10**6, ("page", 8), ("page", 0)):
+        with pytest.raises(ConflictError, match="is not the one that this page shows"):
+            history.undo(*line, seen=seen)
+    newest = history.open_steps(*line).undo_id
+    assert history.undo(*line, seen=newest).status == "done"
+    assert history.undo(*line, seen=("page", 7)).status == "done"  # any of those that were saved together
+    assert desk.grades()[:3] == [None, None, None]
+    with pytest.raises(ConflictError):
+        history.redo(*line, seen=("other page", 0))
+    assert history.redo(*line, seen=("page", 8)).status == "done"
+    assert desk.grades()[:3] == [1, 1, None]
+
+
+def test_it_is_known_whether_there_is_a_step_to_undo_or_redo(desk: Desk) -> None:
+    def steps() -> tuple[bool, bool]:
+        found = desk.store.history.open_steps(desk.project_id, desk.annotator_id)
+        return found.can_undo, found.can_redo
+
+    seen = [steps()]
+    desk.judge(0, 1)
+    for act in (desk.undo, desk.redo, desk.undo, lambda: desk.judge(1, 2)):
+        seen.append(steps())
+        act()
+    seen.append(steps())
+    assert seen == [(False, False), (True, False), (False, True), (True, False), (False, True), (True, False)]

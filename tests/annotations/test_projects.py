@@ -26,6 +26,27 @@ def test_a_name_is_given_once(store: Store) -> None:
             store.projects.create(name)
 
 
+def test_a_project_gets_another_name_that_nobody_else_has(store: Store) -> None:
+    pandas, bears = store.projects.create("pandas"), store.projects.create("bears")
+
+    assert store.projects.rename(pandas.id, " Pandas ").name == "Pandas"
+    assert store.projects.rename(pandas.id, "Pandas").id == store.projects.get("Pandas").id == pandas.id
+    for name, sentence in (("Pandas", "already"), (" ", "name of a project")):
+        with pytest.raises(InputError, match=sentence):
+            store.projects.rename(bears.id, name)
+    with pytest.raises(InputError, match="no project 999"):
+        store.projects.rename(999, "x")
+
+
+def test_the_prompt_of_training_rows_can_be_given_later_and_taken_away(store: Store) -> None:
+    project = store.projects.create("p")
+
+    assert store.projects.set_default_prompt(project.id, "Is it so?").default_prompt == "Is it so?"
+    assert store.projects.get("p").default_prompt == "Is it so?"
+    store.projects.set_default_prompt(project.id, None)
+    assert store.projects.get("p").default_prompt is None
+
+
 def test_a_changed_guideline_is_a_new_version_and_the_old_one_stays(store: Store) -> None:
     project = store.projects.create("p", guideline="first")
     first = store.projects.guideline(project.id)

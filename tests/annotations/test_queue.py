@@ -231,6 +231,21 @@ def test_open_queries_come_in_the_order_they_were_added_until_all_is_judged(stor
     assert find() == [(desk.query_id, 1), (second, 1)]
 
 
+def test_what_an_import_graded_is_open_to_whom_put_it_off(desk: Desk) -> None:
+    def find(who: int) -> list[int]:
+        return [one.open for one in desk.store.queue.open_queries(desk.project_id, who)]
+
+    grace = desk.store.annotators.get_or_add("Grace").id
+    import_grades(desk, dict.fromkeys(range(5), 1))
+    assert (find(desk.annotator_id), find(grace)) == ([], [])
+    desk.judge(1, None, state="later")
+    assert (find(desk.annotator_id), find(grace)) == ([1], [])
+    row = desk.store.queue.rows(desk.query_id, desk.annotator_id)[1]
+    assert (row.state, row.is_imported) == ("later", True)
+    desk.judge(1, 0)
+    assert find(desk.annotator_id) == []
+
+
 def test_with_a_depth_a_query_is_done_when_so_many_are_judged(desk: Desk) -> None:
     def find(depth: int) -> list[int]:
         return [one.open for one in desk.store.queue.open_queries(desk.project_id, desk.annotator_id, depth=depth)]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from annotations.errors import InputError
+from annotations.backup import list_backups
+from annotations.errors import InputError, StorageError
 from annotations.store import Store
 from annotations.store.text_rows import NewCandidate
 from annotations.store.texts import NewPassage, NewQuery
@@ -142,6 +143,45 @@ def test_deleting_texts_hides_them_and_their_judgements_come_back_with_them(desk
     desk.store.texts.restore_queries([desk.query_id])
     desk.store.texts.restore_passages([passage.id])
     assert desk.grades() == [3, 1, 2, None, None]
+    assert len(desk.store.texts.candidates(desk.query_id)) == 5
+
+
+def test_a_copy_is_made_before_many_labels_or_several_texts_are_changed_and_else_none(store: Store) -> None:
+    desk = lay_out(store, candidates=19)
+    texts, path = store.texts, store.path
+    passages = [row.passage.id for row in texts.candidates(desk.query_id)]
+    counts = []
+
+    def count() -> None:
+        counts.append(len(list_backups(path)))
+
+    texts.delete_queries([desk.query_id])
+    texts.restore_queries([desk.query_id])
+    texts.delete_passages(passages[:1])
+    texts.restore_passages(iter(passages[:1]))
+    texts.set_split([desk.query_id], "train")
+    for number in range(20):
+        desk.judge(0, 1, annotator_id=store.annotators.get_or_add(f"Ada {number}").id)
+    count()
+    texts.delete_passages(passages[:1])  # 20 judgements
+    count()
+    texts.delete_queries([lay_out(store, candidates=20, name="bears").query_id])
+    count()
+    texts.delete_passages(passages[1:3])
+    count()
+    texts.restore_passages(passages[:3])
+    count()
+    texts.set_split([desk.query_id, texts.add_query(desk.project_id, "another").id], "test")
+    count()
+    assert counts == [0, 1, 2, 3, 4, 5]
+    assert {copy.reason for copy in list_backups(path)} == {"bulk"}
+
+
+def test_nothing_is_deleted_where_no_copy_can_be_made(desk: Desk) -> None:
+    passages = [row.passage.id for row in desk.store.texts.candidates(desk.query_id)]
+    (desk.store.path.parent / "backups").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StorageError, match="backups"):
+        desk.store.texts.delete_passages(passages[:2])
     assert len(desk.store.texts.candidates(desk.query_id)) == 5
 
 

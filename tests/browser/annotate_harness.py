@@ -12,12 +12,13 @@ from typing import Any
 
 import gradio as gr
 
-from annotations.store import Store
 from annotations.store.scores import NewScore
 from annotations.store.text_rows import NewCandidate
 from annotations.store.texts import NewPassage
 from ui.assets import FOLDER
+from ui.label_place import Labels
 from ui.layout import launch_options
+from ui.services import Services
 from ui.tabs.annotate import build_annotate_tab
 
 NAME = "Ada"
@@ -28,21 +29,25 @@ class Bench:
     """The served page. Every test labels in a project of its own."""
 
     folder: Path
-    store: Any = None
+    services: Any = None
     url: str = ""
     app: Any = None
     projects: dict[str, int] = field(default_factory=dict)
 
-    def open(self) -> None:
-        """Open the store."""
-        self.store = Store.open(self.folder / "labels.db")
+    def __post_init__(self) -> None:
+        """Let the labels lie in the folder."""
+        self.services = Services(labels=Labels(self.folder), allow_folders=True)
+
+    @property
+    def store(self) -> Any:
+        """The store, opened with its first use."""
+        return self.services.labels.store
 
     def launch(self, port: int | None = None) -> None:
         """Serve the page."""
-        self.open()
         with gr.Blocks(title="Annotate", fill_width=True, analytics_enabled=False) as self.app:
             gr.Markdown("# Annotate")
-            build_annotate_tab(lambda: self.store)
+            build_annotate_tab(self.services)
         options = launch_options()
         styles = {*options.pop("css_paths"), FOLDER / "annotate.css"}
         _, self.url, _ = self.app.launch(
@@ -57,7 +62,7 @@ class Bench:
     def close(self) -> None:
         """Stop serving."""
         self.app.close()
-        self.store.close()
+        self.services.labels.close()
 
     def lay_out(self, name: str, queries: dict[str, Sequence[str]], *, scores: bool = False) -> int:
         """Make a project; `queries` holds the passages of each, ranked as they stand."""

@@ -200,6 +200,28 @@ def test_every_key_has_a_button_of_44_pixels_after_which_keys_go_on_working(benc
 
 
 @pytest.mark.slow
+def test_undo_and_redo_are_buttons_only_where_there_is_a_step(bench: Bench, page: Any, project: int) -> None:
+    def steps(page: Any) -> list[bool]:
+        wait_until_saved(page)
+        return [page.get_by_role("button", name=name, exact=True).is_enabled() for name in ("Undo", "Redo")]
+
+    bench.visit(page, project)
+    assert steps(page) == [False, False]
+    press(page, "a")
+    assert steps(page) == [True, False]
+    page.get_by_role("button", name="Undo", exact=True).click()
+    assert steps(page) == [False, True]
+    page.reload()
+    page.locator(".rw-label-text").wait_for()
+    assert steps(page) == [False, True]
+    page.get_by_role("button", name="Redo", exact=True).click()
+    assert steps(page) == [True, False]
+    press(page, "u")
+    page.get_by_role("button", name="History").click()
+    page.locator(".rw-label-events li").nth(3).wait_for()
+
+
+@pytest.mark.slow
 def test_graded_labels_fix_the_scale(bench: Bench, page: Any, project: int) -> None:
     bench.visit(page, project)
     page.get_by_role("button", name="0 to 3").click()
@@ -398,3 +420,31 @@ def test_axe_finds_nothing(bench: Bench, chromium: Any, request: Any, width: int
     press(page, "?")
     assert violations(page) == []
     context.close()
+
+
+@pytest.mark.slow
+def test_what_a_model_does_not_read_is_grey_behind_its_words(
+    bench: Bench, page: Any, checkpoints: Path, request: pytest.FixtureRequest
+) -> None:
+    bench.services.local_models.add(str(checkpoints / "encoder"), name="tiny")
+    long = "🐼 The giant panda eats bamboo. " * 30
+    project = bench.lay_out(request.node.name, {"giant panda": [long, "short"]})
+    bench.visit(page, project, cut_model="tiny", cut_length=256)
+    page.locator(".rw-label-side", has_text="tiny stops before the end of 1 passage of 2.").wait_for(timeout=60_000)
+    page.get_by_label("at max_length").select_option("512")
+    page.get_by_label("Mark where a model stops reading").select_option("tiny")
+    page.locator(".rw-label-side", has_text=re.compile("tiny (stops|reads)")).wait_for()
+    page.get_by_label("at max_length").select_option("256")
+    lost = page.locator(".rw-label-text .rw-lost")
+    lost.wait_for()
+    assert page.locator(".rw-label-text .rw-cut-here").text_content() == "tiny stops reading here"
+    read, _, rest = passage(page).partition("tiny stops reading here")
+    assert read + rest == long
+    assert rest == lost.text_content()
+    assert lost.locator("mark").first.text_content() == "giant"
+    press(page, "a")
+    wait_until_saved(page)
+    assert list(bench.grades(project).values()) == [1]
+    page.get_by_label("Mark where a model stops reading").select_option("")
+    press(page, "k")
+    assert passage(page) == long

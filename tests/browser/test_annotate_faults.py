@@ -270,9 +270,30 @@ def test_a_judgement_of_what_is_gone_is_refused_with_a_sentence(bench: Bench, wi
     label(page, "a")
     refusal = page.get_by_role("group", name="Not saved")
     refusal.get_by_text("is graded, as its first label made it, but the page graded binary").wait_for()
+    saved(page, "^0 waiting · 1 not saved: asks what to do")
+    page.get_by_role("group", name="Judge this passage").get_by_role("button", name="the exact answer").wait_for()
+    press(page, "0")  # the next passage, on the scale that the page knows by now
     wait_until_saved(page)
-    refusal.get_by_role("button", name="Forget it").click()
-    assert refusal.count() == 0
+    refusal.get_by_role("button", name="judge it again").click()
+    page.locator(".rw-label-place", has_text="passage 2 of 8").wait_for()
+    press(page, "2")
+    refusal.wait_for(state="detached")
+    wait_until_saved(page)
+    assert list(bench.grades(project).values()) == [3, 0, 2]
+
+
+def test_two_tabs_that_begin_on_two_scales_name_each_grade_on_its_own(bench: Bench, window: Any, project: int) -> None:
+    page, other = (bench.visit(window.new_page(), project) for _ in range(2))
+    other.get_by_role("button", name="0 to 3").click()
+    press(other, "3")
+    wait_until_saved(other)
+    page.bring_to_front()
+    press(page, "a")
+    conflict = page.get_by_role("group", name="Judged in two tabs")
+    conflict.get_by_text("There: grade 3. Here: Positive.").wait_for()
+    assert conflict.get_by_role("button", name="Keep mine").count() == 0  # it is no grade of this project
+    conflict.get_by_role("button", name="Keep theirs: grade 3").click()
+    saved(page, "nothing unsaved")
     assert list(bench.grades(project).values()) == [3]
 
 
@@ -280,9 +301,8 @@ def test_killed_and_started_again_while_somebody_labels_the_server_has_everythin
     window: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     prepared = Bench(tmp_path)
-    prepared.open()
     project = prepared.lay_out("pandas", {"panda": [f"passage {n}" for n in range(60)]})
-    prepared.store.close()
+    prepared.services.labels.close()
     port = _free_port()
     url = prepared.url = f"http://127.0.0.1:{port}/"
 

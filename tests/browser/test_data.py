@@ -9,6 +9,8 @@ import pytest
 from browser.data_harness import NAME, DataBench
 from browser.test_accessibility import violations
 
+from ui.layout import build_app, launch_options
+
 HOSTILE = '<img src=x onerror="window.wasRun = true"> ${window.wasRun = true} {{value}}'
 TEXTS = {
     "what is panda?": ["hi", "大熊猫是中国特有的熊科动物。", HOSTILE, "A panda is a bear. " * 300],
@@ -105,6 +107,58 @@ def test_a_grade_is_corrected_in_place_with_conflicts_asked_about_and_undone(
     assert said == [("skipped", 5)]
 
 
+def test_arrow_keys_save_only_what_they_stop_at(bench: DataBench, page: Any, project: int) -> None:
+    def said() -> list[Any]:
+        return bench.rows(
+            "SELECT action, version FROM judgement_event JOIN judgement j ON j.id = judgement_id WHERE j.project_id = ?",
+            project,
+        )
+
+    bench.visit(page, project)
+    first = grades(page).first
+    first.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown"):
+        page.keyboard.press(key)
+    page.get_by_text("Enter saves it").wait_for()
+    page.keyboard.press("Escape")
+    assert first.input_value() == ""
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name=f"{NAME}: negative").wait_for()
+    assert len(said()) == 1
+    assert page.evaluate("document.activeElement === document.querySelector('.rw-data-grade')")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name=f"{NAME}: positive").wait_for()
+    assert len(said()) == 2
+
+
+def test_a_grade_that_is_not_saved_stays_chosen_says_why_and_holds_the_page(
+    bench: DataBench, page: Any, project: int
+) -> None:
+    bench.visit(page, project)
+    page.get_by_label("Search").click()  # a browser asks only who did something on the page
+    page.route("**/component_server**", lambda route: route.abort())
+    first = grades(page).first
+    first.select_option("0")
+    page.locator(".rw-data-conflict", has_text="Not saved: The server does not answer").wait_for()
+    assert first.input_value() == "0"
+    page.unroute_all()
+    page.get_by_label("Search").fill("hi")
+    page.get_by_text("1 to 1 of 1 pairs").wait_for()
+    assert grades(page).first.input_value() == "0"  # drawn anew, and still chosen
+    warnings: list[str] = []
+    page.once("dialog", lambda dialog: (warnings.append(dialog.type), dialog.dismiss()))
+    with page.expect_event("dialog"):
+        page.evaluate("setTimeout(() => location.reload(), 0)")
+    assert warnings == ["beforeunload"]
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name=f"{NAME}: negative").wait_for()
+    page.get_by_text("not saved").first.wait_for(state="hidden")
+    assert bench.rows("SELECT grade, version FROM judgement WHERE project_id = ?", project) == [(0, 1)]
+
+
 def test_a_query_is_deleted_after_the_word_and_restored_with_its_judgements(
     bench: DataBench, page: Any, project: int
 ) -> None:
@@ -164,17 +218,36 @@ def test_training_rows_are_downloaded_and_a_failure_downloads_nothing(bench: Dat
 
 
 @pytest.mark.slow
-def test_a_project_is_made_and_archived(bench: DataBench, page: Any, project: int) -> None:
+def test_a_project_is_made_renamed_and_archived(bench: DataBench, page: Any, project: int) -> None:
     bench.visit(page, project)
-    page.get_by_role("button", name="New project, archive").click()
+    page.get_by_role("button", name="New project, rename, archive").click()
     page.get_by_label("Name of the new project").fill("made here")
     page.get_by_role("button", name="Make it").click()
     page.get_by_text("“made here” is made.").wait_for()
     counts(page, "0 queries")
     assert page.get_by_label("Project", exact=True).input_value() == "made here"
+    page.get_by_label("New name of the chosen project").fill("renamed here")
+    page.get_by_role("button", name="Rename", exact=True).click()
+    page.get_by_text("The project is called “renamed here” now.").wait_for()
+    assert page.get_by_label("Project", exact=True).input_value() == "renamed here"
     page.get_by_role("button", name="Archive the chosen project").click()
-    page.get_by_text("“made here” is archived.").wait_for()
-    assert "made here" not in [one.name for one in bench.store.projects.list()]
+    page.get_by_text("“renamed here” is archived.").wait_for()
+    assert "renamed here" not in [one.name for one in bench.store.projects.list()]
+
+
+@pytest.mark.slow
+def test_a_name_that_was_given_under_browse_is_the_one_under_annotate(bench: DataBench, page: Any, project: int) -> None:
+    app = build_app(bench.services)
+    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    page.goto(f"{url}?tab=annotate")
+    page.locator(".rw-label-frame").wait_for(timeout=30_000)  # the whole app, for the first time
+    assert page.locator("#annotate-name input, #annotate-name textarea").input_value() == "me"
+    page.get_by_role("tab", name="Data").click()
+    page.locator(".rw-data-tools").get_by_label("Your name").fill("Zoe")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="Annotate").click()
+    page.wait_for_function("document.querySelector('#annotate-name input, #annotate-name textarea').value === 'Zoe'")
+    app.close()
 
 
 @pytest.mark.slow

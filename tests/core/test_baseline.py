@@ -1,15 +1,17 @@
 """BM25 over the given passages: the words of many scripts, the formula, and what must not break it."""
 
 import math
+import random
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
 
 from reranker_core import BM25Reranker
-from reranker_core.baseline import split_terms
+from reranker_core.baseline import TermSplitter, _fold, _kind, split_terms
 from reranker_core.errors import InputError
 
 BM25 = BM25Reranker()
@@ -225,3 +227,26 @@ def test_marks_inside_a_word_that_nobody_sees_do_not_split_it(text: str) -> None
 
 def test_the_dot_between_katakana_words_is_no_letter() -> None:
     assert split_terms("ジャイアント・パンダ") == [*split_terms("ジャイアント"), *split_terms("パンダ")]
+
+
+def test_terms_are_runs_of_one_kind_whatever_the_characters() -> None:
+    def split_plainly(text: str) -> list[str]:
+        terms: list[str] = []
+        for kind, characters in groupby(_fold(text), key=_kind):
+            run = "".join(characters)
+            if kind == "word":
+                terms.append(run)
+            elif kind == "unspaced":
+                terms += [run] if len(run) == 1 else [one + other for one, other in pairwise(run)]
+        return terms
+
+    splitter = TermSplitter()
+    for code in range(0, sys.maxunicode, 97):
+        text = f"b{chr(code)}{chr(code)}猫{chr(code)}c"
+        assert splitter.split(text) == split_terms(text) == split_plainly(text), hex(code)
+    choose = random.Random(0)
+    common = [*range(0x20, 0x250), *range(0x300, 0x370), *range(0xE00, 0xE5F), *range(0x3000, 0x3100)]
+    for _ in range(2000):
+        text = "".join(chr(choose.choice([*common, 0x200D, 0xAD, 0, 0x2028])) for _ in range(12))
+        assert splitter.split(text) == split_plainly(text), repr(text)
+        assert splitter.split_characters(text) == [one for one in _fold(text) if _kind(one) == "unspaced"], repr(text)

@@ -31,6 +31,17 @@ def test_what_is_kept_scores_as_the_whole_passage_did(reranker: Any, instruction
         assert again.values[index] == pytest.approx(whole.values[index], abs=1e-5)
 
 
+def test_what_would_be_read_is_known_without_scoring(reranker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    scores = reranker.score(pairs, max_length=48)
+    monkeypatch.setattr(reranker, "score_packed", None)
+    assert reranker.read_characters(pairs, max_length=48) == reranker.kept_characters(PASSAGES, scores.cut_passage_tokens)
+    assert reranker.read_characters(pairs, max_length=48)[0] is not None
+    assert reranker.read_characters(pairs) == [None] * len(pairs)
+    with pytest.raises(InputError, match="max_length must be"):
+        reranker.read_characters(pairs, max_length=0)
+
+
 def test_one_character_more_would_not_have_been_read(reranker: Any) -> None:
     passage = "bear " * 100
     scores = reranker.score([(QUERY, passage)], max_length=40)
@@ -51,5 +62,6 @@ def test_bm25_cuts_nothing_and_says_so_when_told_otherwise() -> None:
     from reranker_core.baseline import BM25Reranker
 
     assert BM25Reranker().kept_characters(["a", "b"], [0, 0]) == [None, None]
+    assert BM25Reranker().read_characters([("q", "a"), ("q", "b" * 10_000)], max_length=8) == [None, None]
     with pytest.raises(InputError, match="cuts no passage"):
         BM25Reranker().kept_characters(["a"], [3])

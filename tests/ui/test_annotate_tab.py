@@ -70,9 +70,15 @@ def test_when_the_tab_comes_to_the_front_projects_are_looked_up_again(events: An
     assert again != value
 
 
+def test_a_store_that_opens_again_is_shown_when_the_tab_comes_to_the_front(events: AnnotateEvents) -> None:
+    assert events.enter(None, "Ada", {"error": "The disk is full."})[2]["annotator"] == "Ada"
+
+
 def test_a_store_that_cannot_be_opened_is_a_sentence_and_nothing_unexpected_leaks() -> None:
     def fail() -> Store:
         raise StorageError("The disk is full.")
 
     assert arrive(AnnotateEvents(fail))[3] == "The disk is full."
+    failed = arrive(AnnotateEvents(fail))[2]
+    assert AnnotateEvents(fail).enter(None, "Ada", failed)[2] == failed == {"error": "The disk is full."}
     assert "ZeroDivisionError" in arrive(AnnotateEvents(lambda: 1 / 0))[3]

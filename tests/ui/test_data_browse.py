@@ -12,6 +12,7 @@ from ui.label_place import Labels
 from ui.services import Services
 from ui.tabs.data.browse import browse_pairs, filter_choices, fold, judgement_history, save_grade, undo_grade, whole_passage
 from ui.tabs.data.deletions import count_deletion, delete_text, list_deleted, restore_text
+from ui.tabs.data.frame import FrameEvents
 from ui.tabs.data.pages import bind
 from ui.tabs.data.projects import archive_project, choose_project, count_project, list_archived, restore_project
 
@@ -58,7 +59,7 @@ def rows(services: Services, project: int, **filters: Any) -> list[dict[str, Any
 def grade(services: Services, row: dict[str, Any], grade: int, *, version: int = 0, by: str = "Ada", seq: int) -> Any:
     item = {"seq": seq, "candidate": row["candidate"], "state": "graded", "grade": grade, "scale": "binary"}
     sent = {"client_id": f"{by} {row['candidate']}", "annotator": by, "items": [item | {"expected_version": version}]}
-    return save_grade(services, sent)["items"][0]
+    return save_grade(services, sent | {"store": services.labels.store.identity})["items"][0]
 
 
 def test_words_and_filters_narrow_the_pairs_and_what_was_searched_for_is_marked(services: Services, project: int) -> None:
@@ -130,7 +131,9 @@ def test_a_grade_is_corrected_with_its_version_and_undone(services: Services, pr
     (ada,) = rows(services, project)[0]["judgements"]
     assert (ada["handle"], ada["grade"], ada["version"]) == ("Ada", 0, 2)
 
-    undone = undo_grade(services, {"project": project, "annotator": "Ada", "client_id": "page", "seq": 1})
+    step = {"project": project, "annotator": "Ada", "client_id": "page", "seq": 1}
+    assert undo_grade(services, step | {"store": "of another database"})["other_store"] == services.labels.store.identity
+    undone = undo_grade(services, step | {"store": services.labels.store.identity})
     assert undone["changes"][0]["grade"] == 1
     events = judgement_history(services, {"candidate": row["candidate"], "annotator": ada["annotator"]})["events"]
     assert [(event["action"], (event["after"] or {}).get("grade")) for event in events] == [
@@ -195,6 +198,18 @@ def test_whatever_a_page_sends_is_answered_by_a_sentence(services: Services, pro
         answer = ask(wanted)  # type: ignore[arg-type]
         assert "error" in answer, wanted
         assert "should not have" not in answer["error"], wanted
+
+
+def test_a_project_gets_another_name_and_stays_chosen(services: Services, project: int) -> None:
+    was = services.labels.store.projects.get_by_id(project).name
+    events = FrameEvents(services, views=2)
+    picker, _, message, *views, box = events.rename(" another name ", project)
+    assert (picker["value"], message, box) == (project, "The project is called “another name” now.", "")
+    assert ("another name", project) in picker["choices"]
+    assert len(views) == 2
+    for name in ("", None):
+        assert "needs a name" in events.rename(name, project)[2]
+    assert events.rename(was, project)[2].startswith("The project is called")
 
 
 def test_a_project_is_archived_and_comes_back(services: Services, project: int) -> None:

@@ -20,6 +20,7 @@ from ui.tabs.data.checks import check_labels, fix_check
 from ui.tabs.data.exporting import export_project, read_options
 from ui.tabs.data.import_files import Given, open_files
 from ui.tabs.data.importing import Looked, preview, run
+from ui.tabs.data.left_over import find_left, remove_left
 from ui.tabs.data.pages import bind, working
 from ui.tabs.data.pooling import PoolSettings, pool_project, read_settings
 from ui.tabs.data.projects import count_project
@@ -154,6 +155,17 @@ def test_a_stopped_import_leaves_nothing(services: Services, project: int) -> No
     counts = count_project(services, {"project": project})
     assert (counts["queries"], counts["candidates"]) == (0, 0)
     assert services.labels.store.imports.find_staged(project) is None
+
+
+def test_what_an_import_left_half_way_is_told_and_removed(services: Services, strangers: Services, project: int) -> None:
+    asked = {"project": project}
+    assert find_left(services, asked) == {"name": None}
+    services.labels.store.imports.begin(project, source_kind="table", source_name="big.csv", sha256="ab" * 32)
+    assert find_left(services, asked)["name"] == "big.csv"
+    with pytest.raises(InputError, match="Only whoever runs this app can remove it"):
+        remove_left(strangers, asked)
+    assert remove_left(services, asked) == {"said": "What was left of big.csv is removed."}
+    assert find_left(services, asked) == {"name": None}
 
 
 def test_an_export_lies_under_the_home_and_is_handed_out(services: Services, strangers: Services, project: int) -> None:

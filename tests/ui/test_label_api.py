@@ -76,9 +76,26 @@ def test_a_failure_reaches_the_client_as_the_sentence(client: Client) -> None:
         (("bees", "jsonl", "majority", 9), "/export_labels", "positive_from"),
         (("bees", "nothing that can be read"), "/import_labels", "nothing that can be imported"),
         (("nowhere",), "/check_labels", "There is no project"),
+        (({},), "/check_labels", "There is no project"),
+        (("bees", 7), "/import_labels", "text must be a text, got 7"),
+        (("bees", CSV, None), "/import_labels", "name must be a text"),
+        (("bees", CSV, "z" * 201), "/import_labels", "name has 200 characters at most"),
+        (("bees", CSV, "z", None), "/import_labels", "annotator must be a text"),
+        (("bees", CSV, "z", "Ada", [1]), "/import_labels", "The map of grades"),
+        (("n" * 201, CSV, "z", "Ada", None, True), "/import_labels", "project has 200 characters at most"),
+        (("bees", ["x"]), "/export_labels", "Labels go out to"),
+        (("bees", "csv", ["x"]), "/export_labels", "A rule is one of"),
     ):
         with pytest.raises(AppError, match=said):
             client.predict(*arguments, api_name=endpoint)
+
+
+def test_an_archived_project_is_named_as_such(client: Client, labels: Labels) -> None:
+    project = labels.store.projects.create("done with")
+    labels.store.projects.archive(project.id)
+    for create in (True, False):
+        with pytest.raises(AppError, match="is archived"):
+            client.predict("done with", CSV, "a file", "Ada", {"yes": 1}, create, api_name="/import_labels")
 
 
 def test_strangers_import_and_export_within_limits_and_freeze_and_back_up_nothing(

@@ -1,6 +1,8 @@
 """A comparison sent to be judged: candidates with their scores, once however often it is sent."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from reranker_core.local_models import LocalModels
 from ui.comparison import SIGMOID, Comparison
 from ui.formatting import describe_comparison
-from ui.label_place import Labels
+from ui.label_place import LABELS_FILE, Labels
 from ui.label_sending import send_to_labels
 from ui.scoring import score_comparison
 from ui.services import Services
@@ -96,8 +98,41 @@ def test_what_cannot_be_sent_is_one_sentence_and_adds_nothing(
     assert services.labels.store.projects.list() == []
 
 
+def test_a_column_of_a_model_that_was_not_asked_for_leaves_nothing_half_made(services: Services) -> None:
+    columns = [
+        {"title": name, "model": name, "layer": None, "scores": [1.0, 0.5, 0.5, 0.0], "ranks": [1, 2, 2, 4]}
+        for name in ("BM25", "BMX")
+    ]
+    answer = send(services, replace(COMPARISON, models=("bm25",), prompt=None), result={"columns": columns})
+    assert "'BMX', which was not asked for" in answer["error"]
+    store = services.labels.store
+    assert (store.projects.list(), store.scores.models()) == ([], [])
+
+
+def test_a_project_that_could_not_be_filled_does_not_stay_and_one_that_holds_something_does(services: Services) -> None:
+    sent = replace(COMPARISON, query="a query", models=("bm25",), prompt=None)
+    result = describe_comparison(sent, score_comparison(services, sent)[0])
+    wanted = {"kind": "send", "request": sent.to_json(), "result": result, "project": "Pandas", "is_new": True}
+    store = services.labels.store
+    with closing(sqlite3.connect(services.labels.home / LABELS_FILE)) as file:
+        file.execute("CREATE TRIGGER full BEFORE INSERT ON query BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        assert "error" in send_to_labels(services, wanted)
+        assert store.projects.list(include_archived=True) == []
+        file.execute("DROP TRIGGER full")
+    assert send_to_labels(services, wanted)["project"] == store.projects.get("Pandas").id
+    assert not store.projects.remove_empty(store.projects.get("Pandas").id)
+    assert [one.name for one in store.projects.list()] == ["Pandas"]
+
+
 @pytest.mark.parametrize(
-    "changed", [{"scores": ["1", 2, 3, 4]}, {"scores": [1e999, 2, 3, 4]}, {"ranks": [0, 1, 2, 3]}, {"layer": "x"}]
+    "changed",
+    [
+        {"scores": ["1", 2, 3, 4]},
+        {"scores": [1e999, 2, 3, 4]},
+        {"ranks": [0, 1, 2, 3]},
+        {"ranks": [1, 2, 2, 2**70]},
+        {"layer": "x"},
+    ],
 )
 def test_what_is_no_score_is_refused(services: Services, changed: dict[str, Any]) -> None:
     column = {"title": "BM25", "model": "BM25", "layer": None, "scores": [1.0, 0.0, 0.0, 0.0], "ranks": [1, 2, 2, 2]}

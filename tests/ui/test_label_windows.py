@@ -3,7 +3,8 @@
 import pytest
 
 from reranker_core.baseline import query_terms
-from ui.label_windows import LONG, SENT, WINDOW, count_units, describe_text
+from ui.label_windows import LONG, SENT, WINDOW, describe_text
+from ui.text_places import count_units
 
 TERMS = query_terms("giant panda bamboo 熊猫")
 
@@ -16,7 +17,14 @@ def window(text: str) -> str:
 
 def test_a_short_passage_is_shown_whole() -> None:
     shown = describe_text("a giant panda", TERMS)
-    assert shown == {"text": "a giant panda", "is_cut": False, "length": 13, "marks": [2, 7, 8, 13], "window": [0, 13]}
+    assert shown == {
+        "text": "a giant panda",
+        "is_cut": False,
+        "begin": 0,
+        "length": 13,
+        "marks": [2, 7, 8, 13],
+        "window": [0, 13],
+    }
 
 
 @pytest.mark.parametrize("filler", ["nothing here. ", "没有什么可看的。", "🐼🐼 emoji "])
@@ -43,6 +51,7 @@ def test_the_window_is_inside_what_is_sent_of_a_very_long_one() -> None:
     assert shown["length"] == 200_011
     start, end = shown["marks"][:2]
     assert shown["text"][start:end] == "giant"
+    assert shown["begin"] + start == 50_000
     assert shown["window"][0] <= start < end <= shown["window"][1]
 
 
@@ -53,5 +62,6 @@ def test_an_empty_passage_and_one_word_without_end() -> None:
 
 def test_places_count_as_scripts_in_a_browser_do() -> None:
     assert [count_units("a🐼b")(place) for place in range(4)] == [0, 1, 3, 4]
+    assert count_units("")(0) == 0
     shown = describe_text("🐼 giant", TERMS)
     assert shown["marks"] == [3, 8]

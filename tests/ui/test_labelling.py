@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from annotations.errors import StorageError
+from annotations.errors import InputError, StorageError
 from annotations.store import Store
 from annotations.store.scores import NewScore
 from annotations.store.texts import NewPassage
 from tests.annotations.desk import Desk, lay_out
 from ui.label_projects import EXAMPLE_NAME, create_example, create_project, list_projects
+from ui.label_requests import require_annotator
 from ui.labelling import PAGE_FUNCTIONS
 
 
@@ -32,6 +33,8 @@ def desk(store: Store, request: pytest.FixtureRequest) -> Desk:
 def call(name: str, store: Store, **wanted: Any) -> dict[str, Any]:
     """Ask as the page does: through JSON, by the function's name."""
     function = next(function for function in PAGE_FUNCTIONS if function.__name__ == name)
+    if name in ("save", "save_bulk", "undo_step", "redo_step"):
+        wanted = {"store": store.identity} | wanted
     return json.loads(json.dumps(function(store, json.loads(json.dumps(wanted)))))
 
 
@@ -154,6 +157,12 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(store: Store, desk: Des
 def test_the_name_of_an_import_is_not_taken_by_a_person(desk: Desk) -> None:
     desk.store.annotators.get_or_add("qrels", kind="import")
     assert "the name of an import" in look(desk, annotator="qrels")["error"]
+    assert look(desk, annotator="import")["error"].startswith(
+        '"import" is the name of imports, under which nobody can judge'
+    )
+    with pytest.raises(InputError, match='"import" is the name of imports'):
+        require_annotator(desk.store, "import")
+    assert "import" not in {annotator.handle for annotator in desk.store.annotators.list()}
 
 
 def test_a_full_disk_asks_the_page_to_try_again_and_so_does_what_nobody_expected(
@@ -178,9 +187,13 @@ def test_a_step_is_undone_and_done_again_once_however_often_it_is_sent(desk: Des
         {"query": desk.query_id, "candidate": desk.candidates[0], "state": None, "grade": None, "version": 0}
     ]
     assert look(desk, "undo_step", seq=1, **who)["status"] == "repeated"
+    assert undone["steps"]["undo"] == 0 < undone["steps"]["redo"]
     assert look(desk, "undo_step", seq=2, **who)["status"] == "nothing"
+    assert [e["action"] for e in look(desk, "history_of", candidate=desk.candidates[0])["events"]] == ["save", "undo"]
     again = look(desk, "redo_step", seq=3, **who)
     assert again["changes"][0]["grade"] == 1
+    assert again["steps"] == look(desk)["steps"] == look(desk, "count_all")["steps"]
+    assert again["steps"]["undo"] > 0 == again["steps"]["redo"]
     actions = [event["action"] for event in look(desk, "history_of", candidate=desk.candidates[0])["events"]]
     assert actions == ["save", "undo", "redo"]
 
@@ -193,7 +206,49 @@ def test_the_rest_of_a_query_is_one_step(desk: Desk) -> None:
     send(desk, item(desk, 10, 1, grade=1), client="other tab")
     failed = send(desk, item(desk, 11, 0, grade=0), item(desk, 12, 1, grade=0), name="save_bulk")
     assert failed["again"] is False
+    assert failed["conflicts"] == [{"candidate": desk.candidates[1], "state": "graded", "grade": 1, "version": 3}]
     assert desk.grades()[:2] == [None, 1]
+
+
+@pytest.mark.parametrize("other", ["another", None])
+def test_what_was_made_for_another_database_is_not_written_here(desk: Desk, other: str | None) -> None:
+    send(desk, item(desk, 0, 0))
+    who = {"client_id": f"page {desk.project_id}", "store": other, "project": desk.project_id, "annotator": "Ada"}
+    sent = {"save": item(desk, 1, 1), "save_bulk": item(desk, 2, 2), "undo_step": None, "redo_step": None}
+    for seq, (name, judgement) in enumerate(sent.items(), 10):
+        function = next(function for function in PAGE_FUNCTIONS if function.__name__ == name)
+        answer = function(desk.store, {"items": [judgement], "seq": seq, **who})
+        assert "another database" in answer["error"]
+        assert answer["again"] is False
+        assert answer["other_store"] == look(desk)["store"] == desk.store.identity
+    assert desk.grades() == [1, None, None, None, None]
+
+
+def test_what_is_not_saved_tells_the_scale_that_another_page_fixed(desk: Desk) -> None:
+    assert "scale" not in look(desk, "save", client_id="one", items=[item(desk, 0, 0, grade=3, scale="graded")])
+    refused = look(desk, "save", client_id="two", items=[item(desk, 0, 1)])
+    assert (refused["items"][0]["status"], refused["scale"]) == ("refused", "graded")
+    conflict = look(desk, "save", client_id="three", items=[item(desk, 0, 0)])
+    assert (conflict["items"][0]["status"], conflict["scale"]) == ("conflict", "graded")
+    bulk = look(desk, "save_bulk", client_id="four", items=[item(desk, 0, 2)])
+    assert ("Grade it again" in bulk["error"], bulk["scale"]) == (True, "graded")
+
+
+def test_only_the_step_that_the_page_shows_is_undone(desk: Desk) -> None:
+    look(desk, "save", client_id=f"here {desk.project_id}", items=[item(desk, 0, 0)])
+    mine = {"client_id": f"here {desk.project_id}", "seq": 0}
+    look(desk, "save", client_id=f"there {desk.project_id}", items=[item(desk, 0, 1)])
+    step = {"client_id": f"here {desk.project_id}"}
+    refused = look(desk, "undo_step", seq=1, seen=mine, **step)
+    assert "Nothing was changed; undo again" in refused["error"]
+    assert refused["again"] is False
+    assert desk.grades()[:2] == [1, 1]
+    assert look(desk, "undo_step", seq=2, seen=refused["steps"]["undo"], **step)["changes"][0]["grade"] is None
+    assert look(desk, "undo_step", seq=3, seen=mine, **step)["status"] == "done"
+    assert desk.grades()[:2] == [None, None]
+    assert "redo again" in look(desk, "redo_step", seq=4, seen=0, **step)["error"]
+    assert look(desk, "redo_step", seq=5, seen=mine, **step)["status"] == "done"
+    assert desk.grades()[:2] == [1, None]
 
 
 def test_queries_come_one_after_another_and_those_that_are_done_do_not(desk: Desk) -> None:

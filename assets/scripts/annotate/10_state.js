@@ -23,6 +23,7 @@ const root = element.querySelector('.rw-annotate');
 const spoken = element.querySelector('.rw-spoken');
 
 const page = {
+  store: '',             // which database this page shows: its random name
   settings: null,        // what the server is asked with: project, annotator, order, depth, include_imported
   project: null,         // id and name
   scale: null,           // of the project, once its first label fixed it
@@ -32,6 +33,7 @@ const page = {
   index: 0,              // of the candidate on the screen
   following: null,       // the query after this one: {after, query, promise}
   counters: null,
+  steps: {undo: true, redo: true},   // whether there is one to undo or redo, as far as this page knows
   savedSince: 0,         // judgements since the counters were read
   negatives: 0,          // in a row
   view: 'focus',
@@ -63,23 +65,31 @@ function makeButton(className, text, act, key) {
     button.append(letter);
     button.setAttribute('aria-keyshortcuts', key === '⇧U' ? 'Shift+U' : key);
   }
-  button.addEventListener('mousedown', (event) => event.preventDefault());
+  button.addEventListener('mousedown', (event) => {
+    event.preventDefault();
+    leaveField();   // or the next key would write there
+  });
   button.addEventListener('click', () => act(button));
   return button;
+}
+
+function leaveField() {
+  const {activeElement} = root.getRootNode();
+  if (activeElement?.matches('input, textarea, select')) activeElement.blur();
 }
 
 function count(number, noun) { return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`; }
 
 function scaleNow() { return page.scale ?? page.chosenScale; }
 
-function nameGrade(grade) {
-  if (scaleNow() === 'binary') return grade ? 'Positive' : 'Negative';
+function nameGrade(grade, scale = scaleNow()) {
+  if (scale === 'binary') return grade ? 'Positive' : 'Negative';
   return `grade ${grade}`;
 }
 
-function nameState({state, grade}) {
+function nameState({state, grade}, scale = scaleNow()) {
   if (!state) return 'not judged';
-  return state === 'graded' ? nameGrade(grade) : STATE_WORDS[state];
+  return state === 'graded' ? nameGrade(grade, scale) : STATE_WORDS[state];
 }
 
 function signState({state, grade}) {
@@ -102,8 +112,12 @@ function isJudged(candidate) { return Boolean(candidate.state) && candidate.stat
 // Whether the cursor stops at a candidate by itself. One that was put off on this visit waits for the next.
 function isOpen(candidate) {
   if (isJudged(candidate) || candidate.isPutOff) return false;
-  return !candidate.is_imported || page.settings.include_imported || candidate.state === 'later';
+  return !isLeftOut(candidate) || candidate.state === 'later';
 }
+
+// Whether an import's grade closes it here. Where such are judged again nothing tells which they are: that would tell the
+// grade.
+function isLeftOut(candidate) { return candidate.is_imported && !page.settings.include_imported; }
 
 function isDone() {
   const {depth} = page.settings;
@@ -134,12 +148,12 @@ function say(words, {isUrgent = false} = {}) {
 
 // Asks the server; resolves with its answer, or throws an error whose message is a sentence. gradio answers a failed call
 // with nothing at all.
-async function ask(name, wanted) {
-  const late = new Promise((resolve) => { setTimeout(resolve, ANSWER_WITHIN); });
+async function ask(name, wanted, within = ANSWER_WITHIN) {
+  const late = new Promise((resolve) => { setTimeout(resolve, within); });
   const answer = await Promise.race([server[name](wanted), late]);
   if (!answer || typeof answer !== 'object') {
     throw Object.assign(new Error(navigator.onLine ? 'The server does not answer.' : 'This browser is offline.'), {again: true});
   }
-  if (answer.error) throw Object.assign(new Error(answer.error), {again: answer.again});
+  if (answer.error) throw Object.assign(new Error(answer.error), {again: answer.again, answer});
   return answer;
 }

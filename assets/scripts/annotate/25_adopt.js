@@ -34,6 +34,15 @@ async function adoptUnsent() {
       adopt(client);
     }
   }
+  countElsewhere();
+}
+
+// Without locks nobody can tell at once whether another page lives: it is said what waits there.
+function countElsewhere() {
+  const others = navigator.locks ? [] : unsentClients().filter((client) => !adopted.has(client));
+  const entries = others.flatMap((client) => readKept(UNSENT + client).waiting ?? []);
+  outbox.elsewhere = countLabels(entries.map((entry) => ({entry})));
+  showSaved();
 }
 
 function adopt(client) {
@@ -41,19 +50,30 @@ function adopt(client) {
   const kept = readKept(UNSENT + client);
   const waiting = [kept.waiting ?? []].flat().filter((entry) => entry?.client === client);
   outbox.waiting.unshift(...waiting);
-  outbox.undecided.unshift(...[kept.undecided ?? []].flat().filter((one) => one?.entry?.client === client));
+  const ofClient = (all) => [all ?? []].flat().filter((one) => one?.entry?.client === client);
+  outbox.undecided.unshift(...ofClient(kept.undecided));
+  outbox.foreign.unshift(...ofClient(kept.foreign));
+  if (page.store) sortOut(page.store);
+  keepUnsent(client);   // where there are no locks, its beat tells other pages that it was adopted
   for (const {candidate} of known.values()) overlay(candidate);
   if (waiting.length) tell(`${count(waiting.length, 'change')} from before was not sent yet and is being sent now.`);
   showChanged();
   pump();
 }
 
-if (navigator.locks) navigator.locks.request(lockName(outbox.client), lifelong);
+if (navigator.locks) {
+  navigator.locks.request(lockName(outbox.client), lifelong);
+} else {
+  const beatAll = (beat) => { for (const client of adopted) keepUnsent(client, beat); };
+  window.addEventListener('pagehide', () => beatAll(0));   // whoever comes next sends it at once
+  window.addEventListener('pageshow', ({persisted}) => { if (persisted) beatAll(Date.now()); });
+  window.addEventListener('storage', ({key}) => { if (element.isConnected && key?.startsWith(UNSENT)) adoptUnsent(); });
+}
 const watching = setInterval(() => {
   if (!element.isConnected) {
     clearInterval(watching);
     return;
   }
-  if (outbox.waiting.length || outbox.undecided.length) for (const client of adopted) keepUnsent(client);
+  if (outbox.waiting.length || outbox.undecided.length || outbox.foreign.length) for (const client of adopted) keepUnsent(client);
   adoptUnsent();
 }, LOOK_EVERY);

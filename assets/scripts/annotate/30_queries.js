@@ -33,6 +33,7 @@ function showQuery(query, index, following = null) {
   newPassage();
   showAll();
   prefetch();
+  lookForCuts();
 }
 
 // Fetches what is needed soon: the rest of this query, or the query after it.
@@ -57,6 +58,7 @@ function loadRest(query) {
     query.candidates.push(...answer.candidates);
     takeCandidates(query, answer.candidates);
     if (page.query === query) showAll();
+    lookForCuts();
   }).finally(() => { query.loading = null; });
   return query.loading;
 }
@@ -81,7 +83,7 @@ async function moveOn() {
     }
     if (turn !== page.turn) return;
     const isOnlyLater = next && !next.rest.length && next.candidates.every((one) => isJudged(one) || one.state === 'later'
-      || (one.is_imported && !page.settings.include_imported));
+      || isLeftOut(one));
     if (!next || isOnlyLater) showEnd(next);
     else showQuery(takeIn(next));
   });

@@ -85,8 +85,8 @@ function fillGrades() {
     state('Skip', 'skipped', 'S'),
     state("Can't tell", 'cant_tell', 'D'),
     state('Later', 'later', 'F'),
-    makeButton('rw-label-grade rw-label-step', 'Undo', () => takeBack('undo'), 'U'),
-    makeButton('rw-label-grade rw-label-step', 'Redo', () => takeBack('redo'), '⇧U'),
+    view.undo = makeButton('rw-label-grade rw-label-step', 'Undo', () => takeBack('undo'), 'U'),
+    view.redo = makeButton('rw-label-grade rw-label-step', 'Redo', () => takeBack('redo'), '⇧U'),
   );
 }
 
@@ -108,14 +108,17 @@ function writeMarked(node, {text, marks}, from, to) {
 
 function writeText(node, candidate, isWhole) {
   node.replaceChildren();
+  const cut = cutOf(candidate);
   if (!candidate.text) {
     node.append(make('span', 'rw-label-empty', '(an empty passage)'));
   } else if (isWhole && candidate.whole !== undefined) {
-    node.textContent = candidate.whole;
+    const {whole} = candidate;
+    writeCut(node, 0, whole.length, cut, (into, from, to) => into.append(whole.slice(from, to)));
   } else {
     const [start, end] = isWhole ? [0, candidate.text.length] : candidate.window;
     if (start > 0) node.append('… ');
-    writeMarked(node, candidate, start, end);
+    const at = cut === null ? null : cut - candidate.begin;
+    writeCut(node, start, end, at, (into, from, to) => writeMarked(into, candidate, from, to));
     if (end < candidate.text.length || candidate.is_cut) node.append(' …');
   }
 }
@@ -141,12 +144,13 @@ function showPassage() {
   }
   const parts = [`passage ${page.index + 1} of ${candidates().length + page.query.rest.length}`];
   if (candidate.state) parts.push(nameState(candidate));
-  if (candidate.is_imported) parts.push('graded by an import');
+  if (isLeftOut(candidate)) parts.push('graded by an import');
   view.place.textContent = parts.join(' · ');
   writeText(view.text, candidate, page.isWhole);
   view.whole.hidden = !isLong(candidate);
   view.whole.firstChild.textContent = page.isWhole ? 'show less' : `whole text, ${count(candidate.length, 'character')}`;
   view.whole.setAttribute('aria-expanded', String(page.isWhole));
+  if (canSeeScores(candidate)) noteSeen(candidate);
   view.scores.textContent = canSeeScores(candidate) ? sayScores(candidate) || 'No model has scored this passage.' : '';
   view.body.replaceChildren(view.passage);
 }
@@ -160,6 +164,8 @@ function showButtons() {
     const isChosen = candidate && (grade === undefined ? state && candidate.state === state : candidate.grade === Number(grade));
     if (grade !== undefined || state) button.setAttribute('aria-pressed', String(Boolean(isChosen)));
   }
+  view.undo.disabled = !page.steps.undo;
+  view.redo.disabled = !page.steps.redo;
   const isBlind = candidate && !canSeeScores(candidate);
   view.reveal.firstChild.textContent = isBlind ? 'scores hidden until judged: reveal' : 'Hide scores';
   view.reveal.hidden = !candidate || isJudged(candidate);

@@ -40,7 +40,7 @@ function makeRow(candidate, index) {
   const side = make('div', 'rw-label-row-side');
   side.append(chips, scores);
   item.append(number, text, side);
-  return {item, candidate, number, text, state, scores, grades, isOpen: false};
+  return {item, candidate, number, text, state, scores, grades, isOpen: false, cut: cutOf(candidate)};
 }
 
 function showRow(row, index) {
@@ -53,13 +53,16 @@ function showRow(row, index) {
   if (isHere) item.setAttribute('aria-current', 'true');
   else item.removeAttribute('aria-current');
   const isWhole = isHere && page.isWhole;
-  if (row.isOpen !== isWhole || (isWhole && candidate.whole !== row.whole)) {
+  const cut = cutOf(candidate);
+  if (row.isOpen !== isWhole || row.cut !== cut || (isWhole && candidate.whole !== row.whole)) {
     row.isOpen = isWhole;
+    row.cut = cut;
     row.whole = candidate.whole;
     writeText(row.text, candidate, isWhole);
     item.classList.toggle('rw-is-open', isWhole);
   }
   state.textContent = candidate.state && candidate.state !== 'graded' ? STATE_WORDS[candidate.state] : '';
+  if (canSeeScores(candidate)) noteSeen(candidate);
   scores.textContent = canSeeScores(candidate) ? sayScores(candidate) : '';
   for (const button of grades) button.setAttribute('aria-pressed', String(candidate.grade === Number(button.dataset.grade)));
 }

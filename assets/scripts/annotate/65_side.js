@@ -30,18 +30,36 @@ function buildSide() {
     showAll();
   });
   panel.append(make('h3', '', 'This query'), side.chips, side.scale.box, side.view.box, side.order.box, side.fellBack,
-    side.depth.box, side.imported.box);
+    side.depth.box, side.imported.box, ...makeCutChoices());
   return panel;
+}
+
+function makeCutChoices() {
+  side.reader = makeSelect('Mark where a model stops reading', [['', 'none']],
+    (model) => chooseCuts({model, maxLength: cuts.maxLength}));
+  side.length = makeSelect('at max_length', LENGTHS.map((length) => [length, `${length} tokens`]),
+    (length) => chooseCuts({model: cuts.model, maxLength: Number(length)}));
+  side.cuts = make('p', 'rw-label-small');
+  return [side.reader.box, side.length.box, side.cuts];
+}
+
+function showCuts() {
+  side.reader.box.hidden = !cuts.readers.length;
+  side.length.box.hidden = !cuts.model;
+  if (side.readers !== cuts.readers) {
+    side.readers = cuts.readers;
+    fillSelect(side.reader.select, [['', 'none'], ...cuts.readers.map(({name, title}) => [name, title])]);
+  }
+  side.reader.select.value = cuts.model;
+  side.length.select.value = String(cuts.maxLength);
+  const words = page.query ? sayCuts() : '';
+  if (side.cuts.textContent !== words) side.cuts.textContent = words;
 }
 
 function makeSelect(label, choices, act) {
   const box = make('label', 'rw-label-field', label);
   const select = make('select');
-  for (const [value, text] of choices) {
-    const option = make('option', '', text);
-    option.value = value;
-    select.append(option);
-  }
+  fillSelect(select, choices);
   let isByHand = false;
   select.addEventListener('pointerdown', () => { isByHand = true; });
   select.addEventListener('keydown', () => { isByHand = false; });
@@ -51,6 +69,14 @@ function makeSelect(label, choices, act) {
   });
   box.append(select);
   return {box, select};
+}
+
+function fillSelect(select, choices) {
+  select.replaceChildren(...choices.map(([value, text]) => {
+    const option = make('option', '', text);
+    option.value = value;
+    return option;
+  }));
 }
 
 function makeSwitch(label, choices, act) {
@@ -87,6 +113,7 @@ function showSide() {
   side.scale.choose(page.chosenScale);
   side.scale.box.hidden = page.scale !== null;
   showChips();
+  showCuts();
 }
 
 function showChips() {
@@ -97,7 +124,7 @@ function showChips() {
   candidates().forEach((candidate, index) => {
     const chip = side.chips.children[index];
     const isHere = index === page.index && !page.isAtEnd;
-    const sign = signState(candidate) || (candidate.is_imported ? 'i' : '');
+    const sign = signState(candidate) || (isLeftOut(candidate) ? 'i' : '');
     const text = `${index + 1}${sign ? ` ${sign}` : ''}${isHere ? ' ←' : ''}`;
     if (chip.firstChild.textContent === text) return;
     chip.firstChild.textContent = text;

@@ -37,6 +37,17 @@ function isTaken(event) {
   return Boolean(isControl) && (event.key === ' ' || (event.key.startsWith('Arrow') && Boolean(target.closest('[role=tab]'))));
 }
 
+// Whether something lies over the view: gradio has windows of its own.
+function isCovered() {
+  const document = root.getRootNode();
+  if (document.querySelector('dialog:modal')) return true;
+  const {top, bottom, left, right} = root.getBoundingClientRect();
+  const [from, to] = [Math.max(top, 0), Math.min(bottom, window.innerHeight)];
+  if (to <= from) return false;   // scrolled away
+  const hit = document.elementFromPoint((Math.max(left, 0) + Math.min(right, window.innerWidth)) / 2, (from + to) / 2);
+  return Boolean(hit) && !root.contains(hit) && !hit.contains(root);
+}
+
 function onKey(event) {
   if (!element.isConnected) {
     document.removeEventListener('keydown', onKey);
@@ -46,7 +57,7 @@ function onKey(event) {
   if (event.defaultPrevented || event.repeat || event.isComposing) return;
   if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
   const act = findAct(event);
-  if (!act) return;
+  if (!act || isCovered()) return;
   event.preventDefault();
   act();
 }

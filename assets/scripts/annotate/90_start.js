@@ -67,20 +67,24 @@ async function openPage(settings) {
   }
 }
 
-function take({project, scale, guideline, query, following, counters}) {
+function take({store: opened, project, scale, guideline, query, following, counters, steps: open}) {
   if (page.project?.id !== project.id || page.annotator !== page.settings.annotator) {
     steps.length = 0;
     undone.length = 0;
   }
+  if (!outbox.waiting.length) page.steps = open;
+  Object.assign(newest, open);
   visited.clear();
   known.clear();
   Object.assign(page, {project, scale, guideline, counters, query: null, annotator: page.settings.annotator});
+  takeStore(opened);
   if (!query) {
     page.message = '';
     showEmptyOrEnd(counters);
     return;
   }
   showQuery(takeIn(query), undefined, {after: query.id, query: following, promise: Promise.resolve()});
+  loadReaders();
 }
 
 function showEmptyOrEnd(counters) {
@@ -100,12 +104,14 @@ async function countAgain() {
     const answer = await ask('count_all', {project, annotator, midnight: midnight()});
     if (page.settings.project !== project || page.settings.annotator !== annotator) return;
     page.counters = answer.counters;
+    if (!outbox.waiting.length && !outbox.isSending) page.steps = answer.steps;
     if (answer.scale && answer.scale !== page.scale) {
       page.scale = answer.scale;
       view.list = null;
       showAll();
     }
     showCounts();
+    showButtons();
   } catch { /* the next look shows them */ }
 }
 

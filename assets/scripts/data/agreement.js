@@ -6,7 +6,7 @@ const share = (value) => (value === null ? '–' : `${(100 * value).toFixed(1)} 
 const figure = (value) => (value === null ? '–' : value.toFixed(3));
 
 async function load() {
-  if (project() === null) { place.replaceChildren(make('p', 'rw-data-empty', 'No project is chosen.')); return; }
+  if (project() === null) { place.replaceChildren(make('p', 'rw-data-empty', missing())); return; }
   try {
     const found = await ask('agreement_of');
     const parts = [make('p', 'rw-data-note', found.note)];

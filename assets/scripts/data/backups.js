@@ -39,6 +39,8 @@ async function load() {
         if (found.can_change) actions.append(makeButton('Restore …', () => askRestore(row, found.word), {label: `Restore the copy of ${formatTime(row.at)}`}));
         return [formatTime(row.at), row.reason, formatSize(row.size), actions];
       })));
+    } else if (!found.can_change) {
+      parts.push(make('p', 'rw-data-empty', 'Backups are made by themselves. Whoever runs this app lists them and puts them back where it runs.'));
     } else {
       parts.push(make('p', 'rw-data-empty', 'There is no backup yet. One is made at every start, before every import, and while you label.'));
     }

@@ -1,4 +1,4 @@
-// Pairs, a page at a time: found by words and filters, and my own grade of each corrected where it stands.
+// Pairs, a page at a time: found by words and filters. How my own grade of each is corrected is in browse_grades.js.
 const KEPT = 'reranker-workbench:annotate';   // localStorage: the name under which this browser judges is shared with Annotate
 const client = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 const wanted = {offset: 0, text: '', judged: '', state: '', grade: '', annotator: '', split: '', source: '', query: ''};
@@ -67,7 +67,7 @@ const tools = make('div', 'rw-data-tools');
 tools.append(searchLabel, ...Object.values(selects), nameLabel, scaleSelect);
 const moves = make('div', 'rw-data-tools');
 moves.append(onlyQuery, clear, undo, redo);
-root.append(tools, moves, notice, trouble, list, deletedPlace);
+root.append(tools, moves, unsavedLine, notice, trouble, list, deletedPlace);
 
 function filter(changes) {
   Object.assign(wanted, changes, {offset: 0});
@@ -87,7 +87,7 @@ async function load() {
   const hasFilter = Object.entries(wanted).some(([key, value]) => key !== 'offset' && value !== '');
   onlyQuery.hidden = wanted.query === '';
   clear.hidden = !hasFilter;
-  if (project() === null) { list.replaceChildren(make('p', 'rw-data-empty', 'No project is chosen.')); return; }
+  if (project() === null) { list.replaceChildren(make('p', 'rw-data-empty', missing())); return; }
   try {
     const page = await ask('browse_pairs', filtersSent());
     if (turn !== shown.turn) return;      // something else was asked for meanwhile
@@ -95,6 +95,7 @@ async function load() {
     shown.page = page;
     shown.scale = page.scale;
     showRows();
+    showUnsaved();
     say(count(page.total, 'pair'));
   } catch (error) {
     if (turn === shown.turn) trouble.tell(error.message, true);
@@ -109,10 +110,6 @@ async function loadChoices() {
     fillSelect(selects.source.querySelector('select'), [...ANY, ...found.sources.map((one) => [one, one])], wanted.source);
     fillSelect(selects.grade.querySelector('select'), [...ANY, ...gradeChoices(found.scale ?? 'graded')], String(wanted.grade));
   } catch { /* the list says what is wrong */ }
-}
-
-function gradeChoices(scale) {
-  return scale === 'binary' ? [['1', 'positive'], ['0', 'negative']] : [['3', '3'], ['2', '2'], ['1', '1'], ['0', '0']];
 }
 
 function scaleNow() { return shown.scale ?? shown.chosenScale; }
@@ -180,7 +177,9 @@ function makeQueryRow(row) {
       filter({query: row.query});
     }, {label: `Only this query: ${words}`}));
   }
-  cell.append(makeButton('Delete query …', () => askDeletion('query', row.query, words), {label: `Delete query: ${words}`}));
+  if (canChange()) {
+    cell.append(makeButton('Delete query …', () => askDeletion('query', row.query, words), {label: `Delete query: ${words}`}));
+  }
   line.append(cell);
   return line;
 }
@@ -194,11 +193,12 @@ function makePairRow(row) {
   if (row.passage_text.is_cut) text.append(' …');
   if (!row.passage_text.text) text.append(make('em', '', 'empty'));
   const chips = make('div', 'rw-data-chips');
-  const mine = makeGradeSelect(row, () => fillChips(chips, row));
+  const mine = makeGradeSelect(row);
   fillChips(chips, row);
   const from = make('span', '', row.rank ? `${row.source} #${row.rank}` : row.source);
   if (row.scores) from.title = count(row.scores, 'score');
-  const more = makeButton('…', () => openMore(row), {label: `More about passage ${row.passage}: whole text, delete`});
+  const words = canChange() ? 'whole text, delete' : 'whole text';
+  const more = makeButton('…', () => openMore(row), {label: `More about passage ${row.passage}: ${words}`});
   [text, from, chips, mine, more].forEach((content, index) => {
     const cell = make(index ? 'td' : 'th');
     if (!index) cell.scope = 'row';
@@ -209,8 +209,6 @@ function makePairRow(row) {
   shown.rows.set(row.candidate, {row, update: () => { mine.update(); fillChips(chips, row); }});
   return line;
 }
-
-function judgementOfMine(row) { return row.judgements.find((one) => one.handle === shown.name); }
 
 function fillChips(place, row) {
   place.replaceChildren(...row.judgements.map((one) => {
@@ -224,68 +222,6 @@ function fillChips(place, row) {
   }));
 }
 
-function makeGradeSelect(row, onSaved) {
-  const select = make('select', 'rw-data-grade');
-  select.dataset.candidate = row.candidate;
-  select.setAttribute('aria-label', `Your grade of passage ${row.passage}`);
-  const conflict = make('div', 'rw-data-conflict');
-  conflict.hidden = true;
-  const place = make('div');
-  place.append(select, conflict);
-  place.update = () => {
-    const mine = judgementOfMine(row);
-    const value = !mine ? '' : mine.state === 'graded' ? String(mine.grade) : mine.state;
-    const choices = [...gradeChoices(scaleNow()), ...Object.entries(STATE_WORDS)];
-    fillSelect(select, mine ? choices : [['', '–'], ...choices], value);
-  };
-  const send = async (value) => {
-    const isGrade = /^\d$/.test(value);
-    select.disabled = true;
-    try {
-      const answer = await ask('save_grade', {client_id: client, annotator: shown.name, items: [{
-        seq: shown.seq++, candidate: row.candidate, state: isGrade ? 'graded' : value, grade: isGrade ? Number(value) : null,
-        scale: isGrade ? scaleNow() : null, expected_version: judgementOfMine(row)?.version ?? 0, order_mode: 'browse',
-      }]});
-      const [item] = answer.items;
-      if (item.status === 'refused') throw new Error(item.message);
-      if (item.status === 'conflict') { decide(value, item); return; }
-      notice.tell('');
-      conflict.hidden = true;
-      take(row, item);
-      if (isGrade && shown.scale === null) { shown.scale = scaleNow(); loadChoices(); showRows(); }
-      say(`Saved: ${nameState(item, scaleNow())}`);
-      onSaved();
-      tellCounts();
-    } catch (error) {
-      notice.tell(error.message, true);
-    } finally {
-      select.disabled = false;
-      if (conflict.hidden) place.update();
-      select.focus();
-    }
-  };
-  // What was judged elsewhere meanwhile and what was chosen here stand side by side until one is chosen.
-  const decide = (value, theirs) => {
-    const words = make('p', '', theirs.message);
-    conflict.replaceChildren(words,
-      makeButton('Keep mine', () => { take(row, theirs); conflict.hidden = true; send(value); }),
-      makeButton('Keep what is there', () => { take(row, theirs); conflict.hidden = true; place.update(); onSaved(); }));
-    conflict.hidden = false;
-    say(theirs.message);
-  };
-  select.addEventListener('change', () => { if (select.value) send(select.value); });
-  place.update();
-  return place;
-}
-
-// Takes over what the server says about my judgement of a pair.
-function take(row, {state, grade, version}) {
-  const mine = judgementOfMine(row);
-  if (!state) row.judgements = row.judgements.filter((one) => one !== mine);
-  else if (mine) Object.assign(mine, {state, grade, version});
-  else row.judgements.push({annotator: null, handle: shown.name, kind: 'human', state, grade, version});
-}
-
 let countsTimer = 0;
 function tellCounts() {
   clearTimeout(countsTimer);
@@ -294,7 +230,7 @@ function tellCounts() {
 
 async function step(name) {
   await tried(notice, undo, async () => {
-    const answer = await ask(name, {annotator: shown.name, client_id: client, seq: shown.seq++});
+    const answer = await ask(name, {store: storeNow(), annotator: shown.name, client_id: client, seq: shown.seq++});
     const verb = name === 'undo_grade' ? 'Undone' : 'Done again';
     if (answer.status === 'nothing') { notice.tell(`${shown.name} has nothing to ${name === 'undo_grade' ? 'undo' : 'redo'} in this project.`); return; }
     let here = 0;
@@ -334,10 +270,11 @@ async function openMore(row) {
   text.tabIndex = 0;
   text.setAttribute('role', 'region');
   text.setAttribute('aria-label', 'Whole text');
-  const dialog = openDialog('Passage', [text, makeButton('Delete this passage …', () => {
+  const remove = makeButton('Delete this passage …', () => {
     dialog.close();
     askDeletion('passage', row.passage, row.passage_text.text);
-  })]);
+  });
+  const dialog = openDialog('Passage', canChange() ? [text, remove] : [text]);
   try {
     text.textContent = (await ask('whole_passage', {passage: row.passage})).text;
   } catch (error) {
@@ -378,7 +315,7 @@ async function loadDeleted(offset = 0) {
         tellChanged();
         notice.tell(`The ${row.kind} is back, with all judgements.`);
       }), {label: `Restore ${row.kind}: ${row.text}`});
-      return [text, row.kind, formatTime(row.at), back];
+      return [text, row.kind, formatTime(row.at), canChange() ? back : '–'];
     });
     deletedPlace.replaceChildren(make('summary', '', `Deleted: ${count(page.total, 'text')}`),
       makeTable(['Text', 'What', 'When', 'Put back'], rows), makePager(page, 'deleted texts', loadDeleted));
@@ -393,7 +330,7 @@ keepFresh((isOther) => {
     shown.page = null;
   }
   shown.name = readName();
-  nameBox.value = shown.name;
+  if (document.activeElement !== nameBox) nameBox.value = shown.name;   // else somebody is typing there
   load();
   loadChoices();
   loadDeleted();

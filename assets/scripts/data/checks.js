@@ -7,7 +7,8 @@ const TITLES = {
 };
 const FIXES = {
   judge_contradictions_again: 'Judge mine again', judge_twins_again: 'Judge mine again', judge_unclear_again: 'Judge mine again',
-  delete_empty: 'Delete them',
+  judge_no_positive_again: 'Judge mine again', judge_duplicates_again: 'Judge mine again', move_leaks_to_train: 'Move to train',
+  delete_no_positive: 'Delete …', delete_empty: 'Delete …',
 };
 const notice = makeNotice();
 const run = makeButton('Run the checks', () => load());
@@ -45,16 +46,10 @@ function makeCheck(check) {
   box.append(make('h2', '', `${TITLES[check.kind] ?? check.kind}: ${check.count.toLocaleString('en')}`), make('p', '', check.sentence));
   for (const fix of check.fixes) {
     const line = make('p', 'rw-data-fix');
-    if (fix.can_apply) {
+    if (fix.can_apply && canChange()) {
       const words = FIXES[fix.name] ?? fix.name;
-      line.append(makeButton(words, (button) => tried(notice, button, async () => {
-        const {changed} = await ask('fix_check', {name: fix.name, annotator: myName()});
-        await load();
-        const what = fix.name === 'delete_empty' ? count(changed, 'passage') : `${count(changed, 'judgement')} of ${myName()}`;
-        notice.tell(changed ? `Changed: ${what}. ${fix.name === 'delete_empty' ? 'They can be restored under Browse.' : 'Undo under Browse takes it back.'}`
-          : `Nothing to change for ${myName()}.`);
-        tellChanged();
-      }), {label: `${words}: ${TITLES[check.kind] ?? check.kind}`}));
+      line.append(makeButton(words, (button) => tried(notice, button, () => apply(fix, line)),
+        {label: `${words}: ${TITLES[check.kind] ?? check.kind}`}));
     }
     line.append(make('span', '', fix.sentence));
     box.append(line);
@@ -63,8 +58,27 @@ function makeCheck(check) {
   return box;
 }
 
+// What deletes says first how much goes out of sight, and asks.
+async function apply(fix, line, isSure = false) {
+  const {changed, goes} = await ask('fix_check', {name: fix.name, annotator: myName(), is_sure: isSure});
+  if (goes) {
+    const parts = Object.entries(goes).filter(([, number]) => number).map(([noun, number]) => `${number.toLocaleString('en')} ${noun}`);
+    const question = make('p', 'rw-data-fix', `Out of sight would go: ${parts.join(', ')}. Browse can restore them. `);
+    question.append(makeButton('Delete', (button) => tried(notice, button, () => apply(fix, line, true))), ' ',
+      makeButton('Keep', () => question.remove()));
+    line.after(question);
+    question.firstElementChild.focus();
+    return;
+  }
+  await load();
+  const back = fix.deletes ? 'They can be restored under Browse.'
+    : fix.name.startsWith('judge') ? 'Undo under Browse takes it back.' : 'A copy is under Backups if several moved.';
+  notice.tell(changed ? `Changed: ${changed.toLocaleString('en')}. ${back}` : `Nothing to change for ${myName()}.`);
+  tellChanged();
+}
+
 async function load() {
-  if (project() === null) { list.replaceChildren(make('p', 'rw-data-empty', 'No project is chosen.')); return; }
+  if (project() === null) { list.replaceChildren(make('p', 'rw-data-empty', missing())); return; }
   await tried(notice, run, async () => {
     const {checks} = await ask('check_labels');
     list.replaceChildren(...(checks.length ? checks.map(makeCheck) : [make('p', 'rw-data-empty', 'Nothing was found.')]));

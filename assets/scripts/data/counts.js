@@ -1,7 +1,9 @@
 // One line: how much is in the project, and who judged it.
 async function loadCounts() {
   if (project() === null) {
-    root.replaceChildren(make('p', 'rw-data-counts', 'There is no project yet. Make one under “New project”, then import texts and labels.'));
+    const error = props.value?.error;
+    const words = error ?? 'There is no project yet. Make one under “New project”, then import texts and labels.';
+    root.replaceChildren(make('p', error ? 'rw-data-notice rw-is-problem' : 'rw-data-counts', words));
     return;
   }
   try {

@@ -21,6 +21,13 @@ function problems(found) {
   return [listOf(`${count(found.problem_count, 'row')} with problems, left out`, lines, {isOpen: true})];
 }
 
+function differences(found) {
+  if (!found.differing) return [];
+  const {sentence, lines, count: number} = found.differing;
+  const more = number - lines.length;
+  return [listOf(sentence, more ? [...lines, `… and ${more.toLocaleString('en')} more`] : lines, {isOpen: true})];
+}
+
 function notes(found) { return found.notes.map((note) => make('p', 'rw-data-note', note)); }
 
 function pairsOf(object, noun) {
@@ -58,6 +65,7 @@ function showPreview(found) {
   root.append(make('p', 'rw-data-lead', [
     `${found.used.toLocaleString('en')} of ${count(found.rows, 'row')} can be used`, count(found.queries, 'query', 'queries'),
     count(found.passages, 'passage'), count(found.candidates, 'candidate'), count(found.judgements, 'judgement'),
+    ...(found.scores ? [count(found.scores, 'score')] : []),
   ].join(' · ')));
   const about = [];
   if (found.scale) about.push(`Scale: ${found.scale === 'binary' ? 'positive / negative' : 'grades 0 to 3'}`);
@@ -66,7 +74,7 @@ function showPreview(found) {
   if (found.random_negatives) about.push(`${count(found.random_negatives, 'random negative')} of an export come as candidates, not as judgements`);
   if (found.prompt) about.push(`Prompt of all rows: ${found.prompt}`);
   for (const line of about) root.append(make('p', 'rw-data-note', line));
-  root.append(...notes(found), ...problems(found), ...reasons(found));
+  root.append(...notes(found), ...differences(found), ...problems(found), ...reasons(found));
   if (found.grades.length) root.append(makeMap(found));
   if (found.sample.length) {
     const rows = found.sample.map((row) => {
@@ -84,19 +92,42 @@ function showPreview(found) {
 
 function showReport(found) {
   root.append(make('h2', '', found.is_done ? 'Imported' : 'Nothing was imported'), make('p', 'rw-data-lead', found.sentence));
-  const names = {queries: 'Queries', passages: 'Passages', candidates: 'Candidates', judgements: 'Judgements'};
+  const names = {queries: 'Queries', passages: 'Passages', candidates: 'Candidates', judgements: 'Judgements', scores: 'Scores'};
   if (found.is_done) {
     const rows = Object.entries(found.arrived).map(([name, {new: fresh, known}]) => [names[name], fresh.toLocaleString('en'), known.toLocaleString('en')]);
     root.append(makeTable(['What', 'New', 'There before'], rows, {className: 'rw-data-narrow'}));
   }
-  root.append(...notes(found), ...problems(found), ...reasons(found));
+  root.append(...notes(found), ...differences(found), ...problems(found), ...reasons(found));
   say(found.sentence);
+}
+
+// What an import left that ended half way, as when its disk was full.
+const leftover = make('div');
+const notice = makeNotice();
+
+async function lookForLeftover() {
+  try {
+    const {name, at} = await ask('find_left');
+    leftover.replaceChildren();
+    if (!name) return;
+    const line = make('p', 'rw-data-notice rw-is-problem', `An import of ${name}, begun on ${formatTime(at)}, is unfinished. Nobody sees it, but it takes room. `);
+    if (canChange()) {
+      line.append(makeButton('Remove it', (button) => tried(notice, button, async () => {
+        const {said} = await ask('remove_left');
+        await lookForLeftover();
+        notice.tell(said);
+      }), {label: `Remove the unfinished import of ${name}`}));
+    }
+    leftover.append(line);
+  } catch (error) {
+    leftover.replaceChildren();   // the message above the views says what is wrong with the labels
+  }
 }
 
 function show() {
   const found = props.value;
   const focused = root.contains(document.activeElement) ? document.activeElement.getAttribute('aria-label') : null;
-  root.replaceChildren();
+  root.replaceChildren(notice, leftover);
   if (found?.stage === 'preview') showPreview(found);
   if (found?.stage === 'report') showReport(found);
   if (focused) [...root.querySelectorAll('select')].find((node) => node.getAttribute('aria-label') === focused)?.focus();
@@ -104,3 +135,4 @@ function show() {
 
 watch('value', show);
 show();
+keepFresh(lookForLeftover);

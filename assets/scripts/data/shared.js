@@ -25,12 +25,19 @@ function count(number, noun, plural = `${noun}s`) {
 
 function project() { return props.value?.project ?? null; }
 
+// Why there is nothing to show.
+function missing() { return props.value?.error ?? 'No project is chosen.'; }
+
+// Whether a visitor may delete, restore and fix; everybody may judge.
+function canChange() { return props.value?.can_change === true; }
+
 function say(words) { spoken.textContent = words; }
 
 // Asks the server; resolves with its answer, or throws an error whose message is a sentence.
 async function ask(name, wanted = {}) {
   const late = new Promise((resolve) => { setTimeout(resolve, ANSWER_WITHIN); });
-  const answer = await Promise.race([server[name]({project: project(), ...wanted}), late]);
+  const asked = Promise.resolve(server[name]({project: project(), ...wanted})).catch(() => null);
+  const answer = await Promise.race([asked, late]);
   if (!answer || typeof answer !== 'object') {
     throw new Error(navigator.onLine ? 'The server does not answer. Try again.' : 'This browser is offline.');
   }

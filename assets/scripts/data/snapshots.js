@@ -6,7 +6,7 @@ root.append(notice, list);
 function partsOf(numbers) { return Object.entries(numbers).map(([name, number]) => `${name} ${number.toLocaleString('en')}`).join(' · '); }
 
 async function load() {
-  if (project() === null) { list.replaceChildren(make('p', 'rw-data-empty', 'No project is chosen.')); return; }
+  if (project() === null) { list.replaceChildren(make('p', 'rw-data-empty', missing())); return; }
   try {
     const {rows} = await ask('list_snapshots');
     if (!rows.length) {

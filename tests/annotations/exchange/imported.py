@@ -42,6 +42,18 @@ def sources_of(store: Store, project_id: int) -> dict[tuple[str, str], tuple[str
     }
 
 
+def scores_of(store: Store, project_id: int) -> dict[tuple[str, str], dict[str, tuple[float, int | None]]]:
+    """Give for each pair of texts that a model scored the scores and ranks, by model and layer."""
+    models = {model.id: f"{model.name}@{model.layer}" for model in store.scores.models()}
+    found: dict[tuple[str, str], dict[str, tuple[float, int | None]]] = {}
+    for query in store.texts.queries(project_id):
+        texts = {row.candidate.id: row.passage.text for row in store.texts.candidates(query.id)}
+        for one in store.scores.of_query(query.id):
+            scores = found.setdefault((query.text, texts[one.candidate_id]), {})
+            scores[models[one.model_ref_id]] = one.score, one.rank
+    return found
+
+
 def names_of(store: Store, project_id: int) -> dict[str, list[tuple[str, str | None]]]:
     """Give for each passage its ids and titles elsewhere."""
     passages = store.texts.passages(project_id)
@@ -70,8 +82,10 @@ def check_same(preview: Preview, report: ImportReport) -> None:
     for what in ("queries", "passages", "candidates", "judgements"):
         arrived = getattr(report, what)
         assert getattr(preview, what) == arrived.new + arrived.known, what
+    assert preview.scores == report.scores.new + report.scores.known
     assert (preview.rows, preview.used, preview.left_out) == (report.rows, report.used, report.left_out)
     assert preview.problems.listed == report.problems.listed
+    assert preview.differing.listed == report.differing.listed
     assert preview.rows == preview.used + preview.problems.count + sum(preview.left_out.values())
     assert (preview.grade_map, preview.scale, preview.random_negatives, preview.notes) == (
         report.grade_map,

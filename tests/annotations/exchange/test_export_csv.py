@@ -52,11 +52,11 @@ def test_every_judgement_and_every_unjudged_candidate_is_a_row(mess: Bench, tmp_
     shown = store.judgements.get(bench.candidate("what is a panda?", "bear"), store.annotators.get_or_add("Ada").id)
     assert shown is not None
     assert rows[0]["judged_at"] == shown.updated_at.isoformat().replace("+00:00", "Z")
-    assert {key: rows[0][key] for key in COLUMNS[6:]} == {
+    assert {key: rows[0][key] for key in COLUMNS[7:]} == {
         **{"seconds": "1.234", "source": "bm25", "source_rank": "1", "split": "", "query_id": "", "passage_id": ""},
         **{"title": "", "score_shown": "1"},
     }
-    assert {rows[9][key] for key in COLUMNS[2:7]} == {""}
+    assert {rows[9][key] for key in COLUMNS[2:8]} == {""}
 
 
 def test_ids_titles_and_parts_stand_beside_the_texts(export_store: Store, tmp_path: Path) -> None:

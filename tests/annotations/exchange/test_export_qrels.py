@@ -32,8 +32,8 @@ def test_qrels_carry_every_usable_id_and_made_ones_for_the_rest(export_store: St
     assert (report.rows, report.account("pairs").used) == (10, 7)
     assert report.warnings[0].startswith("1 external ids of queries were not used")
 
-    report = export_qrels(store, bench.project_id, tmp_path / "qrels", form="trec")
-    qrels = read_trec_qrels(tmp_path / "qrels")
+    report = export_qrels(store, bench.project_id, tmp_path / "a.qrels", form="trec")
+    qrels = read_trec_qrels(tmp_path / "a.qrels")
     assert qrels["1"] == {"d1": 3, "d1b": 3, "e1": 0, "e2": 0, f"p{food}": 1}
     assert [*qrels] == ["1", "q1", none, same]
     assert report.warnings[1].startswith("1 external ids of passages were not used")
@@ -44,20 +44,22 @@ def test_a_made_id_is_never_somebody_elses(export_store: Store, tmp_path: Path) 
     bench = name_texts(store)
     car = bench.passages["car"]
     store.texts.add_passages(bench.project_id, [NewPassage(text="sly", external_id=f"p{car}")])
-    export_qrels(store, bench.project_id, tmp_path / "qrels", form="trec")
-    assert read_trec_qrels(tmp_path / "qrels")[f"q{bench.queries['none']}"] == {f"p{car}x": 0}
+    export_qrels(store, bench.project_id, tmp_path / "a.qrels", form="trec")
+    assert read_trec_qrels(tmp_path / "a.qrels")[f"q{bench.queries['none']}"] == {f"p{car}x": 0}
 
 
 def test_qrels_count_what_they_leave_out(mess: Bench, tmp_path: Path) -> None:
     store, bench = mess.store, mess
-    report = export_qrels(store, bench.project_id, tmp_path / "qrels", form="trec", options=ExportOptions(rule="highest"))
+    report = export_qrels(store, bench.project_id, tmp_path / "a.qrels", form="trec", options=ExportOptions(rule="highest"))
     assert (report.rows, report.account("judgements").used, report.account("pairs").used) == (7, 8, 7)
     assert report.account("queries").left_out == {"no passage has a grade": 2, "the query was deleted": 1}
     with pytest.raises(InputError, match="no grade to write: 5 × no passage has a grade; 1 × the query was deleted"):
-        export_qrels(store, bench.project_id, tmp_path / "qrels", form="beir", options=ExportOptions(annotators=("Cleo",)))
-    assert len(read_trec_qrels(tmp_path / "qrels")) == 3
+        export_qrels(
+            store, bench.project_id, tmp_path / "a.qrels", form="beir", options=ExportOptions(annotators=("Cleo",))
+        )
+    assert len(read_trec_qrels(tmp_path / "a.qrels")) == 3
     with pytest.raises(InputError, match="form trec or beir, got 'json'"):
-        export_qrels(store, bench.project_id, tmp_path / "qrels", form="json")
+        export_qrels(store, bench.project_id, tmp_path / "a.qrels", form="json")
 
 
 def test_a_beir_folder_has_all_passages_with_their_titles_taken_off_again(export_store: Store, tmp_path: Path) -> None:

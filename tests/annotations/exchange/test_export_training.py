@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from annotations.errors import InputError
-from annotations.exchange import ExportOptions, export_training
+from annotations.exchange import ExportOptions, export_training, open_source, preview_import
 from annotations.exchange.options import CARD_PROMPT, Account
 from annotations.exchange.random_negatives import Corpus
+from annotations.snapshots import create_snapshot
 from annotations.store import Store
 from annotations.store.texts import NewPassage
 from reranker_core.examples import text_hash
@@ -186,6 +187,25 @@ def test_every_passage_is_drawn_about_equally_often(export_store: Store) -> None
     assert sum(frequency) == 3000  # so the empty one never
 
 
+def test_what_is_the_answer_or_the_query_but_for_case_and_space_is_never_drawn(export_store: Store, tmp_path: Path) -> None:
+    project_id = export_store.projects.create("twins of answers").id
+    bench = Bench(store=export_store, project_id=project_id)
+    texts = ("The answer", "ｔhe  ANSWER\n", "THE question?", "half", "HALF", "far", "found", "Found")
+    added = export_store.texts.add_passages(project_id, [NewPassage(text=text) for text in texts]).ids
+    bench.passages = dict(zip(texts, added, strict=True))
+    bench.add_query("the question?", "The answer", "half", "ｔhe  ANSWER\n")
+    bench.add_candidates("the question?", "THE question?", source="random")
+    bench.judge("the question?", "The answer", 3)
+    bench.judge("the question?", "half", 1)
+    export_store.texts.set_split([bench.queries["the question?"]], "train")
+
+    (row,) = write(bench, tmp_path / "rows.jsonl").values()
+    assert set(row["neg"]) == {"far", "found", "Found"}
+    made = create_snapshot(export_store, project_id, tmp_path, name="one").snapshot
+    (example,) = made.read_examples("train")
+    assert set(example.neg) == {"far", "found", "Found"}
+
+
 def test_candidates_are_drawn_last_and_random_ones_first(export_store: Store, tmp_path: Path) -> None:
     bench = set_up(export_store)
     bench.add_query("all found", *(short for short in PASSAGES if short not in ("far 3", "far 4", "far 5")))
@@ -252,6 +272,33 @@ def test_what_cannot_be_written_leaves_the_earlier_files(export_store: Store, tm
         path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before or "part" in path.name
     } == before
     assert write(bench, tmp_path / "rows.jsonl") != first
+
+
+def test_a_program_that_ends_between_the_two_files_leaves_no_manifest_that_is_taken_for_the_files(
+    export_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = set_up(export_store)
+    bench.add_query("q", "bear")
+    bench.judge("q", "bear", 3)
+    write(bench, tmp_path / "rows.jsonl")
+    placed: list[str] = []
+    replace = Path.replace
+
+    def place(self: Path, target: Path) -> Path:
+        placed.append(target.name)
+        if len(placed) == 2:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    bench.judge("q", "food", 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", place)
+        with pytest.raises(KeyboardInterrupt):
+            write(bench, tmp_path / "rows.jsonl")
+    assert placed == ["rows.manifest.json", "rows.jsonl"]  # the other way round nothing would tell that rows are random
+    other = export_store.projects.create("after the end").id
+    (note, _) = preview_import(export_store, other, open_source(tmp_path / "rows.jsonl")).notes
+    assert "so it is passed over" in note
 
 
 def test_labels_that_are_saved_meanwhile_are_in_no_part_of_an_export(export_store: Store, tmp_path: Path) -> None:

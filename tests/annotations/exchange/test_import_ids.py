@@ -11,7 +11,16 @@ from annotations.exchange.file_lines import Lines
 from annotations.exchange.trec_files import read_qrels_rows, read_run_rows
 from annotations.store import Store
 from reranker_core.examples import Problems, read_beir_qrels, read_run, read_trec_qrels
-from tests.annotations.exchange.imported import check_same, labels_of, listed, names_of, sources_of, take, write_jsonl
+from tests.annotations.exchange.imported import (
+    check_same,
+    labels_of,
+    listed,
+    names_of,
+    scores_of,
+    sources_of,
+    take,
+    write_jsonl,
+)
 from tests.core.examples.hostile import files, folder
 
 QUERIES = [{"_id": "1", "text": "first"}, {"_id": "2", "text": "second"}, {"_id": "3", "text": "alone"}]
@@ -68,6 +77,13 @@ def test_a_beir_folder_comes_whole(shared_store: Store, tmp_path: Path) -> None:
     assert sources_of(shared_store, project_id)["first", "Only"] == ("bm25", 1)
     assert sources_of(shared_store, project_id)["first", "Panda a bear"] == ("bm25", 2)
     assert sources_of(shared_store, project_id)["first", ""] == ("qrels", None)
+    assert scores_of(shared_store, project_id) == {
+        ("first", "Only"): {"bm25@0": (2.5, 1)},
+        ("first", "Panda a bear"): {"bm25@0": (0.5, 2)},
+        ("second", "nobody asks for it"): {"bm25@0": (1.0, 1)},
+    }
+    assert (preview.scores, report.scores.new) == (3, 3)
+    assert report.sentence.endswith(", 3 new scores.")
     assert [query.split for query in shared_store.texts.queries(project_id)] == ["dev", "train", None]
     assert preview.splits == {"dev": 1, "train": 1}
     assert preview.raw_grades == {"2": 1, "-1": 1, "1": 2, "3.0": 1, "0": 3}

@@ -1,7 +1,9 @@
 """jsonl: pairs, lists of passages, and training rows."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.annotations.exchange.imported import (
     labels_of,
     listed,
     names_of,
+    scores_of,
     sources_of,
     take,
     take_into,
@@ -48,6 +51,37 @@ def test_pairs_and_lists_of_passages_are_read(shared_store: Store) -> None:
     assert preview.raw_grades == {"3": 1, "2.0": 1, "true": 1}
     assert preview.splits == {"dev": 1, "train": 1}
     assert report.notes == ('These keys are not read: "lang", "text".',)
+
+
+def test_pooled_candidates_bring_their_scores_and_what_a_model_scored_before_stays(shared_store: Store) -> None:
+    places = {"bm25": {"rank": 2, "score": 3.5}, "m@24": {"rank": 1, "score": -1}}
+    rows: list[dict[str, Any]] = [
+        {"query": "q", "passage": "a", "source": "m@24", "rank": 1, "places": places},
+        {"query": "q", "passage": "b", "source": "random", "rank": None, "places": {}},
+        {"query": "q", "passage": "c", "scores": {"bm25": 1}},
+        {"query": "q", "passage": "d", "scores": {"bm25": "1"}},
+        {"query": "q", "passage": "d", "scores": {"bm25": 1e999}},
+        {"query": "q", "passage": "d", "places": {"bm25": {"rank": 0, "score": 1}}},
+        {"query": "q", "passage": "d", "places": {" ": 1}},
+        {"query": "q", "passage": "d", "places": [1]},
+        {"query": "q", "passages": ["d"], "scores": {"bm25": 1}},
+    ]
+    project_id, preview, report = take(shared_store, "\n".join(map(json.dumps, rows)))
+    found = {("q", "a"): {"bm25@0": (3.5, 2), "m@24": (-1.0, 1)}, ("q", "c"): {"bm25@0": (1.0, None)}}
+    assert scores_of(shared_store, project_id) == found
+    assert (preview.scores, report.scores.new, preview.notes) == (3, 3, ())
+    assert [message.partition(", got")[0] for _, message in listed(preview)] == [
+        'the score of "bm25" under "scores" must be a number',
+        'the score of "bm25" under "scores" must be a number',
+        'the rank of "bm25" under "places" must be a whole number from 1',
+        '"places" must name a model by characters that can be seen',
+        '"places" must be an object with the names of models',
+        '"passages" cannot go with "scores", which is of one passage. Write one pair a line.',
+    ]
+    again = {"query": "q", "passage": "a", "scores": {"bm25": 9, "other": 2}}
+    _, report = take_into(shared_store, project_id, json.dumps(again))
+    assert (report.scores.new, report.scores.known) == (1, 1)
+    assert scores_of(shared_store, project_id)["q", "a"] == found["q", "a"] | {"other@0": (2.0, None)}
 
 
 def test_a_bad_line_of_pairs_is_left_out_with_its_number(shared_store: Store) -> None:
@@ -101,7 +135,9 @@ def test_training_rows_are_judgements_of_both_ends_of_the_scale(shared_store: St
     assert "grade 0 in train.jsonl:1, here grade 1" in listed(report)[3][1]
     assert (preview.raw_grades, preview.grade_map) == ({"pos": 5, "neg": 3}, {"pos": 1, "neg": 0})
     assert (preview.prompt, preview.scale, report.used) == (PROMPT, "binary", 1)
-    assert preview.notes == (f'All rows have the prompt "{PROMPT}", and the project has none. Make it the project\'s.',)
+    note = f'All rows have the prompt "{PROMPT}", and the project has none, so it becomes the project\'s.'
+    assert preview.notes == (note,)
+    assert shared_store.projects.get_by_id(project_id).default_prompt == PROMPT
 
     graded = shared_store.projects.create("graded training").id
     take_into(shared_store, graded, path, scale="graded")
@@ -114,7 +150,9 @@ def test_what_an_export_filled_in_at_random_comes_back_as_candidates(shared_stor
     row = {"query": "q", "pos": ["yes"], "neg": ["drawn", "no"]}
     path = write_jsonl(tmp_path / "train.jsonl", [row, {**row, "query": "r"}])
     manifest = tmp_path / "train.manifest.json"
-    manifest.write_text(json.dumps({"random_negatives": {text_hash("q"): [text_hash("drawn"), text_hash("yes")]}}))
+    listed_there = {text_hash("q"): [text_hash("drawn"), text_hash("yes")]}
+    written = {"file": {"sha256": sha256(path.read_bytes()).hexdigest()}, "random_negatives": listed_there}
+    manifest.write_text(json.dumps(written))
     project_id, preview, _ = take(shared_store, path)
     assert labels_of(shared_store, project_id) == {
         ("q", "yes"): {"import": 1},
@@ -126,6 +164,13 @@ def test_what_an_export_filled_in_at_random_comes_back_as_candidates(shared_stor
     }
     assert sources_of(shared_store, project_id)["q", "drawn"] == ("random", None)
     assert (preview.random_negatives, preview.prompt, preview.notes) == (1, None, ())
+
+    write_jsonl(path, [{**row, "neg": ["no", "drawn"]}])  # by somebody who judged it
+    project_id, preview, _ = take(shared_store, path)
+    assert labels_of(shared_store, project_id)["q", "drawn"] == {"import": 0}
+    (note,) = preview.notes
+    assert note.startswith("train.manifest.json was written for other rows than train.jsonl has now, so it is passed over")
+    assert preview.random_negatives == 0
 
     manifest.write_text("{")
     with pytest.raises(InputError, match=r"cannot be read as the manifest of a training file .* Export again"):

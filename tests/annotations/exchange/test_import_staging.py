@@ -1,22 +1,33 @@
 """All or nothing, and nobody waits: cancelled, repeated, killed imports, and labelling beside them."""
 
 import itertools
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from annotations.errors import ConflictError, InputError
-from annotations.exchange import ImportOptions, ImportReport, open_source, run_import, source_from_text
+from annotations.errors import ConflictError, InputError, StorageError
+from annotations.exchange import (
+    ImportOptions,
+    ImportReport,
+    find_unfinished,
+    open_source,
+    remove_unfinished,
+    run_import,
+    source_from_text,
+)
 from annotations.store import Store
 from annotations.store.texts import NewPassage, NewQuery
 from tests.annotations.desk import Desk, lay_out, raw
 from tests.annotations.exchange.imported import labels_of, write_jsonl
+from tests.annotations.limits import files_up_to
 
 CHECKING = "checking that the files stayed as they were"  # all is staged then
 PASSAGES = ("passage 0", "new passage", "another")
@@ -107,7 +118,9 @@ def test_the_same_files_again_change_nothing_and_say_so(desk: Desk) -> None:
     assert second.already_imported.id == first.batch.id
     assert 'was imported into "pandas ' in second.sentence
     assert '" before, as pasted on 20' in second.sentence
-    assert "nothing was changed. To import it all the same" in second.sentence
+    assert second.sentence.endswith(
+        "nothing was changed. It can be imported again all the same, such as with other options."
+    )
 
     third = import_it(desk, again=True)
     assert third.batch is not None
@@ -165,12 +178,65 @@ def test_what_an_import_left_that_ended_half_way_is_cleared_away(desk: Desk) -> 
     assert len(desk.store.imports.list(desk.project_id)) == 1
 
 
+def test_what_is_left_can_be_removed_but_not_while_an_import_goes_on(desk: Desk) -> None:
+    found: list[Any] = []
+
+    def remove() -> None:
+        found.append(find_unfinished(desk.store, desk.project_id))
+        with pytest.raises(ConflictError, match="is going on"):
+            remove_unfinished(desk.store, desk.project_id)
+
+    import_it(desk, at={CHECKING: lambda: aside(lambda: [remove()])})
+    assert found == [None]
+    before = count_rows(desk.store.path)
+    left = desk.store.imports.begin(desk.project_id, source_kind="table", source_name="big.csv", sha256="ab" * 32)
+    desk.store.texts.add_queries(desk.project_id, [NewQuery(text="left")], batch_id=left.id)
+    unfinished = find_unfinished(desk.store, desk.project_id)
+    assert unfinished is not None
+    assert unfinished.source_name == "big.csv"
+    remove_unfinished(desk.store, desk.project_id)
+    assert count_rows(desk.store.path) == before
+    assert remove_unfinished(desk.store, desk.project_id) is None
+
+
+def test_an_import_for_which_the_disk_has_no_room_does_not_begin(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, usage = count_rows(desk.store.path), shutil.disk_usage(desk.store.path.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=50_000_000))
+    with pytest.raises(StorageError, match=r"pasted needs about \d+ MB .*, and 50 MB are free\. Nothing was imported"):
+        import_it(desk)
+    assert count_rows(desk.store.path) == before
+
+    def fill() -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=19_000_000))
+
+    monkeypatch.undo()
+    with pytest.raises(StorageError, match="is almost full: 19 MB are free"):
+        import_it(desk, at={"rows": fill})
+    assert count_rows(desk.store.path) == before
+
+
+def test_an_import_that_fills_the_disk_says_what_stays_and_how_it_goes(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "labels.db") as store:
+        desk = lay_out(store)
+        before = count_rows(store.path)
+        with pytest.raises(StorageError) as refused, ExitStack() as full:
+            import_it(desk, at={CHECKING: lambda: full.enter_context(files_up_to(1000))})
+        sentence = str(refused.value)
+        assert sentence.startswith("What had come of the import of pasted could not be taken away: ")
+        assert sentence.count("could not be read or written") == 1
+        assert sentence.endswith('python -m annotations import --discard --project "pandas".')
+        remove_unfinished(store, desk.project_id)
+        assert count_rows(store.path) == before
+
+
 def test_a_file_without_a_row_that_can_be_used_is_not_imported(desk: Desk) -> None:
     before = count_rows(desk.store.path)
     with pytest.raises(
         InputError, match=r"No row of pasted can be used, .* The first problem: pasted:2: the query is empty"
     ):
         import_it(desk, "query,passage\n ,p\n")
+    with pytest.raises(InputError, match="pasted has no rows, at most a header, so nothing"):
+        import_it(desk, "query,passage\n\n")
     assert count_rows(desk.store.path) == before
 
 
@@ -192,12 +258,12 @@ def test_rows_and_long_texts_are_staged_in_small_parts(desk: Desk, monkeypatch: 
         return add(project_id, passages, batch_id=batch_id)
 
     monkeypatch.setattr(desk.store.texts, "add_passages", note)
-    texts = [*(f"{number} " + "long " * 20_000 for number in range(3)), *(f"short {number}" for number in range(900))]
+    texts = [*(f"{number} " + "long " * 60_000 for number in range(3)), *(f"short {number}" for number in range(3000))]
     write_jsonl(tmp_path / "a.jsonl", [{"query": "q", "passages": texts}])
     run_import(desk.store, desk.project_id, open_source(tmp_path / "a.jsonl"))
     assert [length for part in parts for length in part] == [len(text) for text in texts]
     assert [len(part) for part in parts[:3]] == [1, 1, 1]
-    assert max(map(len, parts)) < 500
+    assert max(map(len, parts)) < 2000
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_columns_are_found_by_other_names_and_the_rest_is_named(shared_store: St
     project_id, preview, report = take(shared_store, text, annotator="TREC")
     assert labels_of(shared_store, project_id) == {("q", "a"): {"TREC": 1}, ("q", "b"): {"TREC": 0}, ("q", "c"): {}}
     assert names_of(shared_store, project_id)["a"] == [("d1", None)]
-    assert {one.handle: one.kind for one in shared_store.annotators.list() if one.handle == "TREC"} == {"TREC": "import"}
+    assert {one.handle: one.kind for one in shared_store.annotators.list() if one.handle == "TREC"} == {"TREC": "human"}
     assert preview.notes == (
         'These columns are not read: "lang", "score". Those that are: query, passage, grade, passage_id.',
     )
@@ -114,6 +114,33 @@ def test_a_bad_row_is_left_out_with_its_line_and_costs_no_other(shared_store: St
     assert set(labels_of(shared_store, project_id)) == {("q", row.split(b",")[1].decode().strip('"')) for row in good}
 
 
+def test_whether_scores_were_seen_is_a_yes_or_a_no(shared_store: Store) -> None:
+    rows = [f"q,{text},1,{text}" for text in ("1", "TRUE", "0", "false", "", "perhaps")]
+    project_id, preview, _ = take(shared_store, "query,passage,grade,score_shown\n" + "\n".join(rows))
+    assert listed(preview) == [(7, 'score_shown must be 1 or 0, got "perhaps". Correct it, or leave it empty.')]
+    (query,) = shared_store.texts.queries(project_id)
+    seen = [judgement.score_shown for judgement in shared_store.judgements.of_query(query.id)]
+    assert seen == [True, True, False, False, False]
+
+
+def test_who_judged_is_what_the_file_says_unless_that_is_known_here(shared_store: Store) -> None:
+    shared_store.annotators.get_or_add("known model", kind="model")
+    rows = {"a person": "", "a bot": "model", "NIST": "import", "known model": "human", "import": "", "": ""}
+    lines = [f"q,p{n},1,{handle},{kind}" for n, (handle, kind) in enumerate(rows.items())]
+    lines += ["q,p9,1,a person,model", "q,p9,1,import,human", "q,p9,1,Zoe,robot"]
+    _, preview, _ = take(shared_store, "query,passage,grade,annotator,annotator_kind\n" + "\n".join(lines))
+    kinds = {one.handle: one.kind for one in shared_store.annotators.list()}
+    assert [kinds[handle] for handle in rows if handle] == ["human", "model", "import", "model", "import"]
+    assert preview.notes == (
+        'The file calls "known model" a person on some rows, but it is a model, and stays that.',
+        'The file calls "a person" a model on some rows, but it is a person, and stays that.',
+    )
+    (reserved, unknown) = listed(preview)
+    assert (reserved[0], unknown[0]) == (9, 10)
+    assert reserved[1].startswith('"import" is nobody\'s name, but that of imports')
+    assert unknown[1].startswith('the annotator_kind must be one of human, import, model or empty, got "robot"')
+
+
 def test_what_two_rows_say_differently_is_a_problem_and_what_they_repeat_is_none(shared_store: Store) -> None:
     rows = "q,a,1,Ada\nq,a,1,Ada\nq,a,0,Ada\nq,a,0,Bob\nq,a,,\ncafe\u0301,a,1,\ncaf\u00e9,a,0,\n"
     project_id, preview, report = take(shared_store, f"query,passage,grade,annotator\n{rows}")
@@ -127,12 +154,30 @@ def test_what_two_rows_say_differently_is_a_problem_and_what_they_repeat_is_none
 
 
 def test_judgements_that_are_there_stay(shared_store: Store) -> None:
-    project_id, _, _ = take(shared_store, "query,passage,grade,annotator\nq,a,1,Ada\n")
-    _, report = take_into(shared_store, project_id, "query,passage,grade,annotator\nq,a,0,Ada\nq,b,1,Ada\n")
-    assert labels_of(shared_store, project_id) == {("q", "a"): {"Ada": 1}, ("q", "b"): {"Ada": 1}}
-    assert (report.judgements.new, report.judgements.known) == (1, 1)
-    assert (report.passages.new, report.passages.known) == (1, 1)
-    assert "There were already: 1 queries, 1 passages, 1 candidates, 1 judgements." in report.sentence
+    head = "query,passage,grade,annotator,state\n"
+    project_id, _, _ = take(shared_store, head + "q,a,1,Ada,\nq,c,,Ada,skipped\nq,d,1,Ada,\nq,e,1,,\n")
+    other = "q,a,0,Ada,\nq,b,1,Ada,\nq,c,1,Ada,\nq,d,1,Ada,\nq,a,0,Bob,\nq,e,,,cant_tell\n"
+    preview, report = take_into(shared_store, project_id, head + other)
+    assert labels_of(shared_store, project_id) == {
+        ("q", "a"): {"Ada": 1, "Bob": 0},
+        **{("q", "b"): {"Ada": 1}, ("q", "c"): {"Ada": "skipped"}, ("q", "d"): {"Ada": 1}, ("q", "e"): {"import": 1}},
+    }
+    assert (report.judgements.new, report.judgements.known) == (2, 4)
+    assert (report.passages.new, report.passages.known) == (1, 4)
+    assert (
+        "There were already: 1 queries, 4 passages, 4 candidates, 4 judgements. 3 judgements of the file" in report.sentence
+    )
+    assert [(problem.line, problem.message) for problem in preview.differing.listed] == [
+        (2, "grade 0 by Ada, but grade 1 in the project, which stays."),
+        (4, "grade 1 by Ada, but skipped in the project, which stays."),
+        (7, "can't tell by import, but grade 1 in the project, which stays."),
+    ]
+    assert report.batch is not None
+    assert report.batch.report["differing"]["count"] == 3
+    more = "".join(f"q,x{number},{{0}},Ada,\n" for number in range(30))
+    take_into(shared_store, project_id, head + more.format(0))
+    preview, _ = take_into(shared_store, project_id, head + more.format(1))
+    assert (preview.differing.count, len(preview.differing.listed)) == (30, 20)
 
 
 def test_a_row_may_be_long_and_only_the_first_queries_can_be_taken(shared_store: Store) -> None:
@@ -148,7 +193,10 @@ def test_a_file_that_is_no_table_is_one_sentence(shared_store: Store, tmp_path: 
     cases = {
         b"": "labels.csv is empty",
         b"question,answer\na,b\n": 'with at least query and passage, but it has "question", "answer". Add such a line',
-        b"\xff\xfeq\x00u\x00": "with at least query and passage, but it has",
+        "query,passage\nq,p\n".encode("utf-16"): r"labels.csv is UTF-16, .* Save it as UTF-8\.",
+        "query,passage\nq,p\n".encode("utf-16-be"): "with at least query and passage, but it has",
+        b"\xfe\xff\x00q": "is UTF-16",
+        b"query,passage\rq,p\rq,p2\r": "The lines of labels.csv end in a carriage return alone",
     }
     for content, message in cases.items():
         (tmp_path / "labels.csv").write_bytes(content)

@@ -1,36 +1,10 @@
 """One index for all queries: the same terms and scores as BM25 has over the whole corpus, and draws that stay."""
 
-import random
-import sys
-
 import pytest
 
 from reranker_core import BM25Reranker
-from reranker_core.baseline import split_terms
 from reranker_core.errors import InputError
 from reranker_core.mining import CorpusIndex
-from reranker_core.mining.terms import TermSplitter
-
-
-def test_terms_are_those_of_bm25_whatever_the_characters() -> None:
-    splitter = TermSplitter()
-    for code in range(0, sys.maxunicode, 97):
-        text = f"b{chr(code)}{chr(code)}猫{chr(code)}c"
-        assert splitter.split(text) == split_terms(text), hex(code)
-    choose = random.Random(0)
-    common = [
-        *range(0x20, 0x250),
-        *range(0x300, 0x370),
-        *range(0xE00, 0xE5F),
-        *range(0x3000, 0x3100),
-        0x200D,
-        0xAD,
-        0,
-        0x2028,
-    ]
-    for _ in range(2000):
-        text = "".join(chr(choose.choice(common)) for _ in range(12))
-        assert splitter.split(text) == split_terms(text), repr(text)
 
 
 def test_scores_are_those_of_bm25_over_the_whole_corpus(corpus: dict[str, str]) -> None:

@@ -109,6 +109,34 @@ def test_negatives_fill_training_rows_from_their_own_passages(run: Run) -> None:
     assert "some may be answers" in said
 
 
+def test_an_answer_in_a_row_that_lacks_nothing_is_no_negative_of_the_same_query_in_another(run: Run) -> None:
+    rows = [
+        TrainingExample(query="panda", pos=("a panda",), neg=("n1", "n2", "n3"), prompt="P"),
+        TrainingExample(query="panda", pos=("the panda bear",), prompt="P"),
+        TrainingExample(query="crane", pos=("the crane",), neg=("n1", "n2", "n3"), prompt="P"),
+    ]
+    write_rows_as_they_are(Path("train.jsonl"), rows)
+    code, _ = run("negatives", "train.jsonl", "--output", "filled.jsonl", "--negatives", 3)
+    filled = list(read_training_jsonl("filled.jsonl"))
+    assert code == 0
+    assert (filled[0], filled[2]) == (rows[0], rows[2])
+    assert len(filled[1].neg) == 3
+    assert "a panda" not in filled[1].neg
+
+
+def test_what_another_split_grades_for_a_query_of_the_same_text_is_no_negative(run: Run, tmp_path: Path) -> None:
+    texts = {"yes": "a panda", "also": "the panda", "no": "panda club", "far": "a crane", "near": "panda food"}
+    write_beir(
+        tmp_path / "twice",
+        corpus=[CorpusEntry(id=one, text=text) for one, text in texts.items()],
+        queries=[QueryEntry(id="q1", text="panda"), QueryEntry(id="q2", text="panda")],
+        qrels={"train": {"q1": {"yes": 1}}, "test": {"q2": {"also": 1, "no": 0}}},
+    )
+    assert run("negatives", "twice", "--output", "out.jsonl", "--prompt", "P")[0] == 0
+    [row] = read_training_jsonl("out.jsonl")
+    assert row.neg == ("panda food", "a crane")
+
+
 def test_negatives_of_a_model_keep_what_may_be_an_answer_apart(
     run: Run, corpus: dict[str, str], checkpoints: Path, load: Callable[..., Any]
 ) -> None:

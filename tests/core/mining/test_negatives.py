@@ -86,8 +86,8 @@ def test_random_passages_come_after_those_that_bm25_found_however_they_score(kno
 
 def test_positives_cost_a_query_nothing_of_its_depth() -> None:
     near = {"q": ["p1", "p2", "p3"]}
-    assert ids(mine(positives=near, depth=2, negatives=2).negatives) == ["yes", "p4"] or True
     found = [passage for passage in mine(positives=near, depth=2, negatives=4).negatives if passage.source == "bm25"]
+    assert ids(found) == ["yes", "p4"]
     assert [passage.rank for passage in found] == [1, 2]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from annotations.errors import AnnotationError
+from annotations.errors import InputError
 from ui.errors import say_failure
 from ui.label_projects import create_example, create_project, list_projects
 from ui.label_requests import read_handle
@@ -22,9 +22,10 @@ _JUST_NOW = 3.0  # seconds
 class AnnotateEvents:
     """Handlers that gradio calls. Updates come in the order: picker of projects, name, view, message."""
 
-    def __init__(self, open_store: Callable[[], "Store"]) -> None:
-        """Take what gives the store; it is asked when somebody labels, not before."""
+    def __init__(self, open_store: Callable[[], "Store"], *, say: Callable[[Exception], str] = say_failure) -> None:
+        """Take what gives the store, which is asked when somebody labels, not before; and what words a failure."""
         self._open_store = open_store
+        self._say = say
 
     def arrive(self, event: gr.EventData) -> Any:
         """Show what this browser showed last, at a query that was just sent; without such a project the first one."""
@@ -43,7 +44,8 @@ class AnnotateEvents:
         Args:
             project: that is chosen.
             name: of who judges.
-            value: of the view; empty until it has said what this browser kept, which `arrive` answers.
+            value: of the view; empty until it has said what this browser kept, which `arrive` answers. One that holds an
+                error is asked for again.
         """
         was_sent_here = isinstance(value, Mapping) and value.get("query") is not None and _age(value) < _JUST_NOW
         if not value or was_sent_here:
@@ -84,10 +86,11 @@ class AnnotateEvents:
     def _answer(self, act: Callable[["Store"], Any]) -> Any:
         try:
             return act(self._open_store())
-        except AnnotationError as failure:
-            return gr.skip(), gr.skip(), gr.skip(), str(failure)
+        except InputError as failure:
+            return gr.skip(), gr.skip(), gr.skip(), self._say(failure)
         except Exception as failure:
-            return gr.skip(), gr.skip(), gr.skip(), say_failure(failure)
+            said = self._say(failure)
+            return gr.skip(), gr.skip(), {"error": said}, said
 
 
 def _age(value: Mapping[str, Any]) -> float:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from ui.assets import FOLDER, read_text
 from ui.components import message_line
-from ui.label_requests import Answer, PageFunction, Request
-from ui.labelling import PAGE_FUNCTIONS
+from ui.hosting import hide_places, refuse_strangers, say_to_visitor
+from ui.label_cuts import READING_FUNCTIONS
+from ui.label_requests import Answer, Request, Subject, answer_page
+from ui.labelling import PAGE_FUNCTIONS, set_guideline
+from ui.services import Services
 from ui.tabs.annotate.handlers import DEFAULT_NAME, AnnotateEvents
 
 if TYPE_CHECKING:
@@ -40,13 +43,13 @@ class AnnotateTab:
     show: Callable[..., Any]
 
 
-def build_annotate_tab(open_store: Callable[[], "Store"]) -> AnnotateTab:
+def build_annotate_tab(services: Services) -> AnnotateTab:
     """Build the tab inside `with gr.Blocks()`.
 
     Args:
-        open_store: gives the store; asked when somebody labels, not before.
+        services: the labels, which are opened when somebody labels, not before; and the models, to tell what they read.
     """
-    events = AnnotateEvents(open_store)
+    events = AnnotateEvents(lambda: services.labels.store, say=partial(say_to_visitor, services))
     with gr.Row(elem_classes="rw-label-above"):
         project = gr.Dropdown(
             [], value=None, label="Project", scale=3, min_width=200, filterable=True, elem_id="annotate-project"
@@ -63,7 +66,7 @@ def build_annotate_tab(open_store: Callable[[], "Store"]) -> AnnotateTab:
         language = gr.Textbox(label="Language", placeholder="en, zh, …", max_lines=1)
         create = gr.Button("Create", variant="primary", size="sm")
     message = message_line()
-    view = label_view(open_store)
+    view = label_view(services)
 
     everything = [project, name, view, message]
     view.arrived(events.arrive, None, everything, **_QUIET)
@@ -78,7 +81,7 @@ def build_annotate_tab(open_store: Callable[[], "Store"]) -> AnnotateTab:
     return AnnotateTab(project=project, name=name, view=view, message=message, enter=events.enter, show=events.show)
 
 
-def label_view(open_store: Callable[[], "Store"]) -> gr.HTML:
+def label_view(services: Services) -> gr.HTML:
     """Make the labelling view. Its value is what `AnnotateEvents.show` gives.
 
     Its events are `arrived`, with the `project` and `annotator` that this browser kept, and `sample`, which asks for the
@@ -91,16 +94,41 @@ def label_view(open_store: Callable[[], "Store"]) -> gr.HTML:
         '<p class="rw-spoken rw-hidden" role="status"></p>',
         js_on_load="\n".join(read_text(f"scripts/annotate/{name}") for name in files),
         apply_default_css=False,
-        server_functions=[_bind(function, open_store) for function in PAGE_FUNCTIONS],
+        server_functions=[
+            *(_bind(services, function, partial(_open_store, services, function.__name__)) for function in PAGE_FUNCTIONS),
+            *(_bind(services, function, lambda: services) for function in READING_FUNCTIONS),
+        ],
     )
 
 
-def _bind(function: PageFunction, open_store: Callable[[], "Store"]) -> Callable[[Request], Answer]:
-    """Give a function of the store the form in which gradio calls it, under its own name."""
+def _open_store(services: Services, asked: str) -> "Store":
+    """Give the store to what a page asked for.
+
+    Raises:
+        InputError: it changes the labels as a whole, and visitors may not.
+        StorageError: the store cannot be opened.
+    """
+    if asked == set_guideline.__name__:
+        refuse_strangers(services, "The guideline is changed")
+    return services.labels.store
+
+
+def _bind(
+    services: Services, function: Callable[[Subject, Request], Answer], find_subject: Callable[[], Subject]
+) -> Callable[[Request], Answer]:
+    """Give a function of the store, or of the services, the form in which gradio calls it, under its own name.
+
+    A store that cannot be opened is an answer too, and no answer tells strangers a path of this machine.
+    """
+
+    @answer_page
+    def answer(find: Callable[[], Subject], wanted: Request) -> Answer:
+        return function(find(), wanted)
 
     @wraps(function)
     def bound(wanted: Request) -> Answer:
-        return function(open_store(), wanted)
+        found = answer(find_subject, wanted)
+        return found | {"error": hide_places(services, found["error"])} if "error" in found else found
 
     # gradio reads the arguments from the signature, which `wraps` would take from the function.
     del bound.__wrapped__

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from annotations.errors import InputError, StorageError
+from ui.hosting import say_to_visitor
 from ui.label_place import LABELS_FILE
 from ui.label_requests import Answer, Request, read_number
 from ui.services import Services
@@ -28,8 +29,11 @@ _COUNTED = ("project", "query", "passage", "candidate", "judgement")
 def list_copies(services: Services, wanted: Request) -> Answer:
     """List the copies, the newest first: `rows` of `number`, `at`, `reason`, `size`; `problem` of the last automatic one.
 
-    What a copy holds (`counts`) is read when it is asked for by its `number`, together with what is there now.
+    What a copy holds (`counts`) is read when it is asked for by its `number`, together with what is there now. Strangers
+    are told of none.
     """
+    if not services.allow_folders:
+        return {"rows": [], "problem": "", "folder": "", "word": WORD, "can_change": False}
     if wanted.get("number") is not None:
         return _compare(services, _find(services, wanted))
     from annotations.backup import list_backups
@@ -47,9 +51,9 @@ def list_copies(services: Services, wanted: Request) -> Answer:
     return {
         "rows": rows,
         "problem": _find_problem(services),
-        "folder": str(services.labels.home / "backups") if services.allow_folders else "",
+        "folder": str(services.labels.home / "backups"),
         "word": WORD,
-        "can_change": services.allow_folders,
+        "can_change": True,
     }
 
 
@@ -111,12 +115,10 @@ def _compare(services: Services, copy: "Backup") -> Answer:
 
 def _count_now(services: Services) -> dict[str, int]:
     """Count the rows of the file of now; nothing where it cannot be read, which is when a copy is needed."""
-    from annotations.store.sqlite import describe_file, explaining
+    from annotations.backup import count_rows
 
-    path = services.labels.home / LABELS_FILE
     try:
-        with explaining(path):
-            return describe_file(path).counts
+        return count_rows(services.labels.home / LABELS_FILE)
     except StorageError:
         return {}
 
@@ -125,4 +127,4 @@ def _find_problem(services: Services) -> str:
     try:
         return services.labels.store.backup_problem
     except StorageError as error:
-        return str(error)
+        return say_to_visitor(services, error)

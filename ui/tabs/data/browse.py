@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from annotations.errors import InputError
 from reranker_core.baseline import find_terms, query_terms
-from ui.label_requests import Answer, Request, read_choice, read_number, read_optional_number, read_text
+from ui.label_requests import Answer, Request, of_this_store, read_choice, read_number, read_optional_number, read_text
 from ui.label_saving import redo_step, save, undo_step
-from ui.label_windows import count_units, find_window
+from ui.label_windows import find_window
 from ui.services import Services
 from ui.tabs.data.pages import require_project
 from ui.tabs.data.projects import list_annotators
+from ui.text_places import count_units
 
 if TYPE_CHECKING:
     from annotations.models import JudgementEvent
@@ -25,7 +26,9 @@ _MARKED = 100  # places in one passage
 
 
 def browse_pairs(services: Services, wanted: Request) -> Answer:
-    """Give a page of pairs: `rows` (see `_describe_pair`), `total`, `offset`, `size` and the project's `scale`.
+    """Give a page of pairs: `rows` (see `_describe_pair`), `total`, `offset`, `size`, the project's `scale`, and `store`.
+
+    `store` is the identity of the database, which goes back with every grade: ids mean nothing in another one.
 
     Args:
         services: the labels.
@@ -45,6 +48,7 @@ def browse_pairs(services: Services, wanted: Request) -> Answer:
         "offset": offset,
         "size": PAGE,
         "scale": project.scale,
+        "store": services.labels.store.identity,
     }
 
 
@@ -96,25 +100,24 @@ def read_filters(wanted: Request) -> "PairFilter":
 
 def save_grade(services: Services, wanted: Request) -> Answer:
     """Save judgements; arguments and answer as `ui.label_saving.save`."""
-    return save(services.labels.store, wanted)
+    return of_this_store(save)(services.labels.store, wanted)
 
 
 def undo_grade(services: Services, wanted: Request) -> Answer:
     """Take back the newest step of `annotator` in `project`; answer as `ui.label_saving.undo_step`."""
-    return undo_step(services.labels.store, wanted)
+    return of_this_store(undo_step)(services.labels.store, wanted)
 
 
 def redo_grade(services: Services, wanted: Request) -> Answer:
     """Do again what `annotator` undid last in `project`; answer as `ui.label_saving.redo_step`."""
-    return redo_step(services.labels.store, wanted)
+    return of_this_store(redo_step)(services.labels.store, wanted)
 
 
 def judgement_history(services: Services, wanted: Request) -> Answer:
-    """Tell what happened to the judgement that `annotator` (an id) has of `candidate`: `events`, the oldest first."""
-    store = services.labels.store
+    """Tell what `annotator` (an id) judged, undid and redid of `candidate`: `events`, the oldest first."""
     candidate_id, annotator_id = read_number(wanted, "candidate", least=1), read_number(wanted, "annotator", least=1)
-    judgement = store.judgements.get(candidate_id, annotator_id)
-    return {"events": [_describe_event(event) for event in (store.history.of(judgement) if judgement else [])]}
+    events = services.labels.store.history.of_candidate(candidate_id, annotator_id)
+    return {"events": [_describe_event(event) for event in events]}
 
 
 def whole_passage(services: Services, wanted: Request) -> Answer:

@@ -1,7 +1,9 @@
 """What may be wrong with the labels, and what can be done about it."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ui.hosting import refuse_strangers
 from ui.label_requests import Answer, Request, read_handle, read_text, require_annotator
 from ui.services import Services
 from ui.tabs.data.pages import require_project
@@ -24,15 +26,22 @@ def check_labels(services: Services, wanted: Request) -> Answer:
 def fix_check(services: Services, wanted: Request) -> Answer:
     """Do what the fix `name` says, as `annotator`: `changed`, how many judgements or texts were.
 
-    Raises:
-        InputError: there is no such fix.
-    """
-    from annotations.checks import apply_fix
+    A fix that deletes answers with `goes` instead, the counts of what would go out of sight, until `is_sure` comes with it.
 
+    Raises:
+        InputError: there is no such fix, or visitors may not change the labels.
+    """
+    from annotations.checks import apply_fix, count_deletion
+
+    refuse_strangers(services, "Fixes are applied")
     store = services.labels.store
     project = require_project(services, wanted.get("project"))
-    annotator_id = require_annotator(store, read_handle(wanted))
     name = read_text(wanted, "name", longest=100)
+    if wanted.get("is_sure") is not True:
+        goes = asdict(count_deletion(store, project.id, name))
+        if any(goes.values()):
+            return {"goes": goes}
+    annotator_id = require_annotator(store, read_handle(wanted))
     return {"changed": apply_fix(store, project.id, name, annotator_id=annotator_id)}
 
 
@@ -50,7 +59,7 @@ def describe_check(check: "Check") -> Answer:
             }
             for row in check.rows[:SHOWN]
         ],
-        "fixes": [{"name": fix.name, "sentence": fix.sentence, "can_apply": fix.can_apply} for fix in check.fixes],
+        "fixes": [asdict(fix) for fix in check.fixes],
     }
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from annotations.errors import InputError
+from ui.hosting import refuse_strangers
 from ui.label_requests import Answer, Request, read_choice, read_number
 from ui.services import Services
 from ui.tabs.data.pages import require_project
@@ -34,8 +35,9 @@ def delete_text(services: Services, wanted: Request) -> Answer:
     """Delete a text (`kind` and `id`) once `word` was typed; it can be restored.
 
     Raises:
-        InputError: the word is another one, or the text is not in the project.
+        InputError: the word is another one, the text is not in the project, or visitors may not change the labels.
     """
+    refuse_strangers(services, "Texts are deleted")
     found = _find(services, wanted)
     typed = wanted.get("word")
     if not isinstance(typed, str) or typed.strip().casefold() != WORD:
@@ -49,8 +51,9 @@ def restore_text(services: Services, wanted: Request) -> Answer:
     """Bring a deleted text (`kind` and `id`) back, with all judgements.
 
     Raises:
-        InputError: it is not in the project.
+        InputError: it is not in the project, or visitors may not change the labels.
     """
+    refuse_strangers(services, "Texts are brought back")
     found = _find(services, wanted)
     texts = services.labels.store.texts
     (texts.restore_queries if wanted["kind"] == "query" else texts.restore_passages)([found.id])

@@ -9,6 +9,7 @@ from ui.components import message_line
 from ui.services import Services
 from ui.tabs.data.import_files import FILE_TYPES, Given
 from ui.tabs.data.importing import Looked, preview, run
+from ui.tabs.data.left_over import find_left, remove_left
 from ui.tabs.data.long_events import LongEvents
 from ui.tabs.data.pages import LONG_WORK, QUIET, TELL_CHANGED, Progress, describe_place, view
 
@@ -24,7 +25,7 @@ def build_import(services: Services, page: gr.Blocks, project: gr.Dropdown) -> l
             look = gr.Button("Preview", variant="primary", scale=1, min_width=120)
             start = gr.Button("Import", scale=1, min_width=120)
             stop = gr.Button("Stop", elem_classes="rw-stop", scale=0, min_width=80)
-        shown = view(services, "import", label="What would be imported")
+        shown = view(services, "import", label="What would be imported", functions=[find_left, remove_left])
     events = _ImportEvents(services, form, what="import", outputs=3)
     inputs, outputs = set(form.values()), [shown, message, form["looked"]]
     work = LONG_WORK | {"show_progress_on": message}
@@ -63,7 +64,12 @@ def _build_sources(services: Services, form: dict[str, Any]) -> None:
 def _build_options(form: dict[str, Any]) -> None:
     with gr.Accordion("Options", open=False), gr.Row():
         form["annotator"] = gr.Textbox(
-            "import", label="Whose judgements", info="Of rows that name nobody.", max_lines=1, min_width=150, max_length=200
+            "import",
+            label="Whose judgements",
+            info="Of rows that name nobody: a person, or “import”.",
+            max_lines=1,
+            min_width=150,
+            max_length=200,
         )
         form["scale"] = gr.Dropdown(
             [("find out", ""), ("positive / negative", "binary"), ("grades 0 to 3", "graded")],

@@ -155,11 +155,11 @@ def read_map(changes: object) -> _Map:
     if changes is None:
         return {}
     if not isinstance(changes, Mapping):
-        raise InputError("The page must send a map of values. Load it again.")
+        raise InputError(f"The map of grades must go from texts to grades, got {changes!r:.40}. Correct it.")
     found: _Map = {}
     for raw, grade in changes.items():
         if not isinstance(raw, str) or not (grade is None or type(grade) is int):
-            raise InputError("The page must map texts to grades or to nothing. Load it again.")
+            raise InputError(f"The map takes {raw!r:.40} to {grade!r:.40}, but it must take texts to 0 to 3 or to nothing.")
         found[raw] = grade
     return found
 
@@ -177,6 +177,7 @@ def describe_preview(found: "Preview", source: "ImportSource") -> Answer:
         "passages": found.passages,
         "candidates": found.candidates,
         "judgements": found.judgements,
+        "scores": found.scores,
         "grades": [
             {"raw": raw, "count": count, "grade": found.grade_map.get(raw), "is_mapped": raw in found.grade_map}
             for raw, count in found.raw_grades.items()
@@ -201,6 +202,7 @@ def describe_preview(found: "Preview", source: "ImportSource") -> Answer:
             for row in found.sample
         ],
         "already": _describe_batch(found.already_imported),
+        "differing": _describe_differing(found.differing),
         **describe_problems(found.problems),
     }
 
@@ -215,11 +217,13 @@ def describe_report(report: "ImportReport") -> Answer:
         "rows": report.rows,
         "used": report.used,
         "arrived": {
-            name: _describe_arrived(getattr(report, name)) for name in ("queries", "passages", "candidates", "judgements")
+            name: _describe_arrived(getattr(report, name))
+            for name in ("queries", "passages", "candidates", "judgements", "scores")
         },
         "left_out": dict(report.left_out),
         "random_negatives": report.random_negatives,
         "notes": list(report.notes),
+        "differing": _describe_differing(report.differing),
         **describe_problems(report.problems),
     }
 
@@ -230,6 +234,15 @@ def describe_problems(problems: "Problems") -> Answer:
         "problems": [f"line {problem.line}: {problem.message}" for problem in problems.listed[:SHOWN_PROBLEMS]],
         "problem_count": problems.count,
     }
+
+
+def _describe_differing(differing: "Problems") -> Answer | None:
+    from annotations.exchange.known_labels import describe_differing
+
+    if not differing.count:
+        return None
+    found = describe_problems(differing)
+    return {"sentence": describe_differing(differing), "lines": found["problems"], "count": found["problem_count"]}
 
 
 def _describe_arrived(arrived: "Arrived") -> Answer:

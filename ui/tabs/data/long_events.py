@@ -5,9 +5,10 @@ from typing import Any
 
 import gradio as gr
 
+from ui.hosting import say_to_visitor
 from ui.runs import ReplacedError
 from ui.services import Services
-from ui.tabs.data.pages import Progress, say, visit_of, working
+from ui.tabs.data.pages import Progress, visit_of, working
 
 
 class LongEvents:
@@ -44,5 +45,5 @@ class LongEvents:
         except ReplacedError:
             return tuple(skipped)  # what replaced it speaks
         except Exception as failure:
-            skipped[1] = say(self.services, failure)
+            skipped[1] = say_to_visitor(self.services, failure)
             return tuple(skipped)

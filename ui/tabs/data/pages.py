@@ -1,6 +1,5 @@
 """How the views of the Data screen and the server speak: one JSON object there, one back. Anybody can send anything."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,18 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from annotations.errors import AnnotationError, InputError
-from reranker_core.errors import RerankerError
+from annotations.errors import InputError
 from ui.assets import read_text
-from ui.errors import UNEXPECTED
-from ui.hosting import hide_places
+from ui.hosting import say_to_visitor
 from ui.label_requests import Answer, Request, read_number
 from ui.services import Services
 
 if TYPE_CHECKING:
     from annotations.models import Project
-
-logger = logging.getLogger(__name__)
 
 PageFunction = Callable[[Services, Request], Answer]
 Progress = Callable[[str, float | None], None]
@@ -33,19 +28,12 @@ TELL_CHANGED = "() => { document.dispatchEvent(new CustomEvent('rw-data-changed'
 _TOLD_EVERY = 0.1  # s between two looks at how far long work is
 
 
-def say(services: Services, failure: Exception) -> str:
-    """Turn a failure into the sentence for the screen; strangers are told no path of this machine."""
-    if isinstance(failure, RerankerError | AnnotationError):
-        return hide_places(services, str(failure))
-    logger.error("unexpected failure on the Data screen", exc_info=failure)
-    return UNEXPECTED.format(type(failure).__name__)
-
-
 def view(
     services: Services,
     name: str,
     *,
     label: str,
+    parts: Iterable[str] = (),
     functions: Iterable[PageFunction] = (),
 ) -> gr.HTML:
     """Make a view: the script `assets/scripts/data/<name>.js` over what all of them share.
@@ -56,13 +44,14 @@ def view(
         services: for the functions.
         name: of the script.
         label: read by screen readers.
+        parts: names of scripts that come before it, and are one with it.
         functions: that the script can call by their names.
     """
     return gr.HTML(
         {"project": None},
         html_template=f'<section class="rw-data" aria-label="{label}"></section>'
         '<p class="rw-spoken rw-hidden" role="status"></p>',
-        js_on_load=read_text("scripts/data/shared.js") + read_text(f"scripts/data/{name}.js"),
+        js_on_load="\n".join(read_text(f"scripts/data/{part}.js") for part in ("shared", *parts, name)),
         apply_default_css=False,
         server_functions=[bind(services, function) for function in functions] or None,
     )
@@ -77,15 +66,15 @@ def bind(services: Services, function: PageFunction) -> Callable[[Request], Answ
                 raise InputError("The page must send an object. Load it again.")
             return function(services, wanted)
         except Exception as failure:
-            return {"error": say(services, failure)}
+            return {"error": say_to_visitor(services, failure)}
 
     bound.__name__ = function.__name__
     return bound
 
 
 def describe_place(services: Services, project_id: int | None) -> Answer:
-    """Give what every view needs: which project, and whether this is the person's own machine."""
-    return {"project": project_id, "is_local": services.allow_folders}
+    """Give what every view needs: which project, whether this is the person's own machine, and what a visitor may do."""
+    return {"project": project_id, "is_local": services.allow_folders, "can_change": services.can_change_labels}
 
 
 def require_project(services: Services, project: object) -> "Project":
@@ -93,10 +82,12 @@ def require_project(services: Services, project: object) -> "Project":
 
     Raises:
         InputError: none is, or it is not there.
+        StorageError: the store cannot be opened, which is why none can be chosen.
     """
+    projects = services.labels.store.projects
     if project is None:
         raise InputError("No project is chosen. Choose one above, or make one under “New project”.")
-    return services.labels.store.projects.get_by_id(read_number({"project": project}, "project", least=1))
+    return projects.get_by_id(read_number({"project": project}, "project", least=1))
 
 
 def require_own_machine(services: Services, what: str) -> None:

@@ -123,31 +123,35 @@ def keep_pool(store: "Store", project_id: int, pool: "Pool", *, name: str, on_pr
     Raises:
         ConflictError: an import into the project is going on.
     """
-    from annotations.store.text_rows import NewCandidate
+    from annotations.exchange.unfinished import alone, clear_away, discarding
 
     digest = hashlib.sha256(repr(sorted(pool.run.items())).encode()).hexdigest()
-    batch = store.imports.begin(project_id, source_kind=SOURCE_KIND, source_name=name, sha256=digest)
-    try:
-        wanted = [
-            NewCandidate(
-                query_id=int(query_id), passage_id=int(found.passage_id), source=found.source, source_rank=found.rank
-            )
-            for query_id, passages in pool.candidates.items()
-            for found in passages
-        ]
-        models = {system: _name_model(store, system) for system in pool.systems}
-        new = 0
-        for start in range(0, len(wanted), _STAGED):
-            on_progress("Keeping candidates", start / len(wanted))
-            chunk = wanted[start : start + _STAGED]
-            added = store.texts.add_candidates(chunk, batch_id=batch.id)
-            new += added.new
-            _keep_scores(store, pool, chunk, added.ids, models, batch_id=batch.id)
-        on_progress("Keeping candidates", 1.0)
-        store.imports.publish(batch.id, counts={"candidates": new})
-    except BaseException:
-        store.imports.discard(batch.id)
-        raise
+    with alone(store, project_id):
+        clear_away(store, project_id)
+        batch = store.imports.begin(project_id, source_kind=SOURCE_KIND, source_name=name, sha256=digest)
+        with discarding(store, batch):
+            new = _stage_pool(store, pool, batch_id=batch.id, on_progress=on_progress)
+            store.imports.publish(batch.id, counts={"candidates": new})
+    return new
+
+
+def _stage_pool(store: "Store", pool: "Pool", *, batch_id: int, on_progress: Progress) -> int:
+    from annotations.store.text_rows import NewCandidate
+
+    wanted = [
+        NewCandidate(query_id=int(query_id), passage_id=int(found.passage_id), source=found.source, source_rank=found.rank)
+        for query_id, passages in pool.candidates.items()
+        for found in passages
+    ]
+    models = {system: _name_model(store, system) for system in pool.systems}
+    new = 0
+    for start in range(0, len(wanted), _STAGED):
+        on_progress("Keeping candidates", start / len(wanted))
+        chunk = wanted[start : start + _STAGED]
+        added = store.texts.add_candidates(chunk, batch_id=batch_id)
+        new += added.new
+        _keep_scores(store, pool, chunk, added.ids, models, batch_id=batch_id)
+    on_progress("Keeping candidates", 1.0)
     return new
 
 

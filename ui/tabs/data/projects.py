@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from annotations.errors import InputError
 from annotations.gold import NEGATIVE_TO, POSITIVE_FROM
+from ui.hosting import refuse_strangers
 from ui.label_projects import list_projects
 from ui.label_requests import Answer, Request
 from ui.services import Services
@@ -24,12 +25,24 @@ def choose_project(services: Services, wanted: object) -> tuple[list[tuple[str, 
     return choices, wanted if type(wanted) is int and wanted in known else (known[0] if known else None)
 
 
+def rename_project(services: Services, project: object, name: object) -> "Project":
+    """Give a project another name; all that is in it stays.
+
+    Raises:
+        InputError: none is chosen, or the name is none or taken.
+    """
+    refuse_strangers(services, "Projects are renamed")
+    chosen = require_project(services, project)
+    return services.labels.store.projects.rename(chosen.id, read_chosen_name(name))
+
+
 def archive_project(services: Services, project: object) -> str:
     """Take a project off the list; its labels stay. Return a sentence.
 
     Raises:
         InputError: none is chosen.
     """
+    refuse_strangers(services, "Projects are archived")
     archived = services.labels.store.projects.archive(require_project(services, project).id)
     return f"“{archived.name}” is archived. Nothing of it is deleted; it comes back below."
 
@@ -40,6 +53,7 @@ def restore_project(services: Services, project: object) -> "Project":
     Raises:
         InputError: none is chosen.
     """
+    refuse_strangers(services, "Projects are put back")
     return services.labels.store.projects.archive(require_project(services, project).id, is_archived=False)
 
 

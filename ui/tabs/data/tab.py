@@ -71,12 +71,17 @@ def build_data_tab(services: Services, page: gr.Blocks) -> DataTab:
     with gr.Column(elem_classes="rw-data-tab"):
         project = gr.Dropdown([], value=None, label="Project", filterable=True, elem_id="data-project")
         counts = view(services, "counts", label="What is in the project", functions=[count_project])
-        with gr.Accordion("New project, archive …", open=False):
+        with gr.Accordion("New project, rename, archive …", open=False):
             with gr.Row():
                 title = gr.Textbox(label="Name of the new project", max_lines=1, scale=2, min_width=180, max_length=200)
                 language = gr.Textbox(label="Language", placeholder="en, zh, …", max_lines=1, scale=1, min_width=90)
                 create = gr.Button("Make it", variant="primary", size="sm", scale=0, min_width=110)
-            with gr.Row():
+            with gr.Row(visible=services.can_change_labels):
+                new_title = gr.Textbox(
+                    label="New name of the chosen project", max_lines=1, scale=2, min_width=180, max_length=200
+                )
+                rename = gr.Button("Rename", size="sm", scale=0, min_width=110)
+            with gr.Row(visible=services.can_change_labels):
                 archived = gr.Dropdown([], value=None, label="Archived projects", scale=2, min_width=180)
                 restore = gr.Button("Put back on the list", size="sm", scale=0, min_width=150)
                 archive = gr.Button("Archive the chosen project", size="sm", scale=0, min_width=180)
@@ -91,6 +96,7 @@ def build_data_tab(services: Services, page: gr.Blocks) -> DataTab:
     created = create.click(events.create, [title, language, project], [*shown, title], **QUIET)
     for done in (
         created,
+        rename.click(events.rename, [new_title, project], [*shown, new_title], **QUIET),
         archive.click(events.archive, project, shown, **QUIET),
         restore.click(events.restore, [archived, project], shown, **QUIET),
     ):
@@ -101,7 +107,7 @@ def build_data_tab(services: Services, page: gr.Blocks) -> DataTab:
 def _build_sections(services: Services, page: gr.Blocks, project: gr.Dropdown) -> list[gr.HTML]:
     """Build the inner tabs, and give their views."""
     with gr.Tab("Browse", id="browse"):
-        views = [view(services, "browse", label="Pairs", functions=_BROWSE)]
+        views = [view(services, "browse", label="Pairs", parts=["browse_grades"], functions=_BROWSE)]
     with gr.Tab("Import", id="import"):
         views += build_import(services, page, project)
     with gr.Tab("Find candidates", id="candidates"):
