@@ -47,7 +47,7 @@ def test_axe_finds_nothing_on_either_screen(app: RunningApp, chromium: Any, widt
     page.get_by_text("Licence: Apache-2.0").first.wait_for()
     assert violations(page) == []
 
-    page.get_by_role("tab", name="Models").click()
+    page.goto(f"{app.url}?tab=models")  # on a phone the last tabs are behind gradio's "…"
     page.get_by_role("button", name="Download 2.3 GB: v2-m3").wait_for()
     for summary in page.locator(".rw-published summary").all():
         summary.click()

@@ -207,7 +207,9 @@ def test_leaving_warns_of_what_asks_where_the_browser_keeps_nothing(bench: Bench
         page = window.new_page()
         page.goto(bench.url)
         page.locator("#annotate-project input").click()
-        page.get_by_role("option", name="test_leaving_warns").click()
+        with page.expect_response(lambda answer: "open_page" in (answer.request.post_data or "")):
+            page.get_by_role("option", name="test_leaving_warns").click()
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         page.locator(".rw-label-text", has_text="passage").wait_for()
         pages.append(page)
     page, other = pages

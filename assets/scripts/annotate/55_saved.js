@@ -27,7 +27,9 @@ function setSaved(words, button) {
   if (view.savedWords?.textContent === words && Boolean(view.saved.children[1]) === Boolean(button)) return;
   view.savedWords ??= make('span');
   view.savedWords.textContent = words;
-  view.saved.replaceChildren(view.savedWords, ...(button ? [button] : []));
+  // A button that is there stays where it is: taken out and put back between press and release it would not be clicked.
+  const [first, second] = view.saved.children;
+  if (first !== view.savedWords || second !== button) view.saved.replaceChildren(view.savedWords, ...(button ? [button] : []));
 }
 
 function showUndecided() {
