@@ -192,14 +192,15 @@ def label_for(client: LabelClient, seconds: float, took: list[float], saved: lis
     """Label at a steady pace; note the milliseconds of each save and the candidates that were acknowledged."""
     client_id, seq = uuid.uuid4().hex, 0
     ends = time.perf_counter() + seconds
-    query = client.ask("open_page", midnight=0)["query"]
+    page = client.ask("open_page", midnight=0)
+    query = page["query"]
     while time.perf_counter() < ends:
         for candidate in query["candidates"]:
             started = time.perf_counter()
             if started > ends:
                 return
             item = {"seq": seq, "candidate": candidate["id"], "state": "graded", "grade": seq % 2, "expected_version": 0}
-            answer = client.ask("save", client_id=client_id, items=[item | {"scale": "binary"}])
+            answer = client.ask("save", store=page["store"], client_id=client_id, items=[item | {"scale": "binary"}])
             took.append((time.perf_counter() - started) * 1000)
             if answer["items"][0]["status"] == "saved":
                 saved.append(candidate["id"])

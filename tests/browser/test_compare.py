@@ -131,6 +131,7 @@ def test_a_link_brings_the_comparison_to_another_browser(page: Any, app: Running
     context.close()
 
 
+@pytest.mark.slow
 def test_a_link_that_was_cut_is_said_and_changes_nothing(page: Any, app: RunningApp) -> None:
     page.goto(f"{app.url}#c=qzzzz")
     page.get_by_role("alert").filter(has_text="cut or changed on its way").wait_for()
@@ -146,6 +147,7 @@ def chosen(page: Any) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_link_opens_as_it_was_sent_whatever_this_browser_had_set(page: Any, app: RunningApp) -> None:
     choose(page, "tiny-llm", "tiny-encoder")
     page.get_by_role("radio", name="sigmoid").check()
@@ -169,6 +171,7 @@ def test_a_link_opens_as_it_was_sent_whatever_this_browser_had_set(page: Any, ap
     assert "sigmoid" not in settings
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_by_its_button_and_the_earlier_result_stays(page: Any) -> None:
     before = rows(page)
     choose(page, "tiny-llm", "tiny-layerwise")
@@ -281,6 +284,7 @@ def test_models_that_are_chosen_faster_than_the_server_answers_all_count(page: A
     page.unroute("**/gradio_api/run/**")
 
 
+@pytest.mark.slow
 def test_a_second_visitor_scores_while_the_first_one_waits(page: Any, app: RunningApp, chromium: Any, load: Any) -> None:
     passages = [f"panda number {number} lives on a mountain" for number in range(150)]
     context = chromium.new_context(locale="en-US")

@@ -23,6 +23,7 @@ def row(table: Any, name: str) -> Any:
     return table.locator("tr").filter(has=table.page.locator(".rw-model-title", has_text=name))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_here_is_asked_for_once_downloaded_stopped_and_gone_on_with(
     page: Any, app: RunningApp, checkpoints: Path, load: Any
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_download_that_cannot_be_made_is_a_sentence_and_can_be_tried_again(pag
     assert "has no model BAAI/bge-reranker-v2-gemma" in row(table, "bge-reranker-v2-gemma").inner_text()
 
 
+@pytest.mark.slow
 def test_a_folder_is_added_loaded_unloaded_and_forgotten(page: Any, checkpoints: Path, tmp_path: Path) -> None:
     table = models_tab(page)
     folder = page.get_by_label("Folder of the model")

@@ -248,6 +248,7 @@ def test_a_failure_is_raised_where_only_bm25_finished(local: Services) -> None:
         score_comparison(local, ask("damaged"))
 
 
+@pytest.mark.slow
 def test_a_run_can_be_stopped_at_every_stage_and_keeps_what_is_finished(local: Services, checkpoints: Path) -> None:
     asked = ask("bm25", "encoder", "layers", layers=(2,))
     stages: list[str] = []

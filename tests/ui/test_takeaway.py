@@ -84,6 +84,7 @@ def close(columns: list[dict[str, Any]]) -> list[Any]:
     return [pytest.approx(column["scores"], abs=1e-5) for column in columns]
 
 
+@pytest.mark.slow
 def test_the_python_script_prints_the_scores_of_the_screen(
     local: Services, shown: dict[str, Any], tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

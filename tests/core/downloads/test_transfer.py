@@ -235,6 +235,7 @@ def test_a_line_on_which_nothing_more_comes_is_given_up_with_a_sentence(
     assert size_of(part_of(cache, published / WEIGHTS)) == here
 
 
+@pytest.mark.slow
 def test_a_silent_connection_is_broken_off_and_made_anew(hub: LocalHub, cache: Path) -> None:
     hub.troubles[WEIGHTS] = Trouble(stall_after=100_000, times=1)
 

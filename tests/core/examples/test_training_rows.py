@@ -204,6 +204,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows=rows, prompt=st.one_of(st.none(), filled), teacher=st.one_of(st.none(), scores))
 def test_any_texts_come_back_as_they_were(rows: list[TrainingExample], prompt: str | None, teacher: float | None) -> None:
     complete = [
