@@ -20,6 +20,7 @@ from annotations.exchange.splits import SPLITS, USUAL_WEIGHTS, Weights, check_we
 from annotations.exchange.tally import Tally
 from annotations.exchange.writing import describe_accounts, describe_export, describe_left_out, explaining_writer
 from annotations.models import DatasetSnapshot, Split
+from annotations.plurals import count
 from annotations.store import Store
 from annotations.store.labels import LabelReading
 from reranker_core.examples import Qrels, Snapshot, read_snapshot, write_snapshot
@@ -277,9 +278,7 @@ def _warn(plan: _Plan) -> Iterator[str]:
         elif not part["rows"]:
             yield f"The part {split} has grades, but no query with a positive and a negative passage, so no training row."
     if plan.leak.seen:
-        yield (
-            f"Training sees {plan.leak.seen} of the {plan.leak.test_positives} passages that are positive in the test part."
-        )
+        yield (f"Of {count(plan.leak.test_positives, 'positive passage')} in the test part training sees {plan.leak.seen}.")
 
 
 def _check_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from annotations.plurals import count
 from reranker_core.baseline import find_terms, query_terms
 from reranker_core.scores import Scores, shared_ranks
 from ui.comparison import Comparison
@@ -47,7 +48,7 @@ def summarize(scores: Scores) -> str:
     if scores.family == "bm25":
         parts.append("counts shared words, stays raw")
     else:
-        parts += [_count_tokens(sum(scores.tokens)), _say_cut(scores), f"{scores.device} {scores.dtype}"]
+        parts += [count(sum(scores.tokens), "token"), _say_cut(scores), f"{scores.device} {scores.dtype}"]
     if len(scores.layers) > 1:
         parts.append(f"one pass for {len(scores.layers)} layers")
     return " · ".join(parts)
@@ -118,11 +119,7 @@ def _describe_passage(passage: str, index: int, terms: frozenset[str], results: 
 def _say_cut(scores: Scores) -> str:
     query_cut = max(scores.cut_query_tokens, default=0)
     cut = f"{len(scores.cut_pairs):,} cut"
-    return f"{cut}, query shortened by {_count_tokens(query_cut)}" if query_cut else cut
-
-
-def _count_tokens(number: int) -> str:
-    return f"{number:,} {'token' if number == 1 else 'tokens'}"
+    return f"{cut}, query shortened by {count(query_cut, 'token')}" if query_cut else cut
 
 
 def _shades(values: Sequence[float]) -> list[float]:

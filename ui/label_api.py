@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,6 @@ import gradio as gr
 
 from annotations.errors import InputError
 from ui.hosting import say_to_visitor
-from ui.label_projects import create_project
 from ui.label_requests import LONGEST_NAME
 from ui.services import Services
 from ui.tabs.data.backups import make_copy
@@ -65,6 +64,7 @@ def _publish_transfer(services: Services) -> None:
         annotator: str = "import",
         grade_map: dict[str, int | None] | None = None,
         create: bool = False,
+        ignore_splits: bool = False,
     ) -> dict[str, Any]:
         """Import labels from a text, all or nothing; the answer says what was new, known, and left out with reasons.
 
@@ -74,18 +74,26 @@ def _publish_transfer(services: Services) -> None:
             name: by which the import is listed.
             annotator: whose judgements those without a name are.
             grade_map: what a value of the text becomes: 0 to 3, or null for unjudged.
-            create: make the project if it is not there.
+            create: make the project if it is not there and something is imported.
+            ignore_splits: leave out which part the text puts a query into: its hash places it.
         """
         from annotations.exchange import ImportOptions, run_import
+        from annotations.exchange.importing import new_project
 
         with _speaking(services):
             given = {"text": text, "name": name, "annotator": annotator}
             source = read_pasted(services, _read(given, "text"), name=_read(given, "name", longest=LONGEST_NAME))
             options = ImportOptions(
-                annotator=_read(given, "annotator", longest=LONGEST_NAME), grade_map=read_map(grade_map) or None
+                annotator=_read(given, "annotator", longest=LONGEST_NAME),
+                grade_map=read_map(grade_map) or None,
+                ignore_splits=ignore_splits is True,
             )
-            chosen = _find_or_create(services, project) if create else _find(services, project)
-            return describe_report(run_import(services.labels.store, chosen.id, source, options=options))
+            store = services.labels.store
+            is_new = create and not _is_there(services, project)
+            if is_new:
+                _read({"project": project}, "project", longest=LONGEST_NAME)
+            with new_project(store, project) if is_new else nullcontext(_find(services, project)) as into:
+                return describe_report(run_import(store, into.id, source, options=options))
 
     def export_labels(
         project: str,
@@ -170,11 +178,8 @@ def _find(services: Services, name: str) -> "Project":
     raise InputError(f'There is no project "{name!s:.80}". There are: {names}.')
 
 
-def _find_or_create(services: Services, name: str) -> "Project":
-    for project in services.labels.store.projects.list():
-        if project.name == name:
-            return project
-    return create_project(services.labels.store, _read({"project": name}, "project", longest=LONGEST_NAME))
+def _is_there(services: Services, name: str) -> bool:
+    return any(project.name == name for project in services.labels.store.projects.list())
 
 
 def _read(given: Mapping[str, object], name: str, *, longest: int | None = None) -> str:

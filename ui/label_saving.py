@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BATCH = 20  # judgements in one call
 BULK = 10_000  # judgements of one bulk change
 
+_KEPT_OUT_OF_SIGHT = "This {} was deleted meanwhile. Your label is kept, and comes back when it is restored under Data."
+
 _STATES = ("graded", "skipped", "cant_tell", "later")
 _SCALES = ("binary", "graded")
 
@@ -43,7 +45,8 @@ def save(store: "Store", wanted: Request) -> Answer:
 
     Returns:
         `items`, one for each, in order: `seq`, `status` (`saved`, `repeated`, `late`, `conflict` or `refused`), the
-        judgement as it is now (`state`, `grade`, `version`; not of a refused one) and a `message`. If one was not saved,
+        judgement as it is now (`state`, `grade`, `version`; not of a refused one) and a `message`, empty unless there is
+        something to know: of one that was saved, that its query or passage was deleted. If one was not saved,
         also the `scale` of the project, which the page may not know.
 
     Raises:
@@ -160,7 +163,8 @@ def _read_judgement(item: Any, client_id: str, find_who: Callable[[], int]) -> "
 
 
 def _describe_saved(seq: int, saved: "Saved") -> Answer:
-    return {"seq": seq, "status": saved.status, "message": "", **describe_judgement(saved.judgement)}
+    message = _KEPT_OUT_OF_SIGHT.format(saved.deleted) if saved.deleted else ""
+    return {"seq": seq, "status": saved.status, "message": message, **describe_judgement(saved.judgement)}
 
 
 def describe_judgement(judgement: "Judgement | None") -> Answer:

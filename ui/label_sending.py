@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from annotations.errors import InputError
+from annotations.plurals import count
 from reranker_core.examples.relevance import as_finite
 from reranker_core.inputs import DEFAULT_MAX_LENGTH
 from ui.choices import Choice, find_choice
@@ -52,7 +53,7 @@ def send_to_labels(services: Services, wanted: object) -> dict[str, Any]:
             raise
         known = len(set(comparison.passages)) - new
         return {
-            "said": f"{new} new candidate{'s' * (new != 1)} for this query in “{project.name}”"
+            "said": f"{count(new, 'new candidate')} for this query in “{project.name}”"
             f"{f', {known} were there' if known else ''}.",
             "project": project.id,
             "query": query_id,

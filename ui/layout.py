@@ -122,7 +122,7 @@ def _judging(annotate: AnnotateTab) -> Any:
     def judge_now(name: str, view: Any, event: gr.EventData) -> Any:
         sent = event._data if isinstance(event._data, dict) else {}
         # A view that was never open asks by itself, and finds the query in the browser.
-        shown = annotate.show(sent.get("project"), name, sent.get("query")) if view else (gr.skip(),) * 4
+        shown = annotate.show(sent.get("project"), name, view, query=sent.get("query")) if view else (gr.skip(),) * 4
         return gr.Tabs(selected="annotate"), *shown
 
     return judge_now

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from annotations.plurals import count
 from reranker_core.pool import ResidentModel
 from ui.services import Services
 
@@ -13,7 +14,7 @@ def describe_state(services: Services) -> str:
     ready = [model for model in resident if model.state != "loading"]
     parts = []
     if ready:
-        parts.append(f"{len(ready)} model{'' if len(ready) == 1 else 's'} ready")
+        parts.append(f"{count(len(ready), 'model')} ready")
         parts.append(f"{gigabytes(sum(model.memory_bytes for model in ready))} of {gigabytes(services.pool.memory_budget)}")
         parts += dict.fromkeys(f"{device_name(model.device)} {model.dtype}" for model in ready)
     if loading := [model for model in resident if model.state == "loading"]:

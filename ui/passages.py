@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from annotations.plurals import count
 from reranker_core.errors import InputError
 from reranker_core.examples.texts import check_text
 
@@ -143,14 +144,8 @@ def _collect(rows: list[_Row], name: str, *, keeps_empty: bool) -> ReadFile:
         raise InputError(f"{name} holds no passage. Choose a file with one passage a line, or with passages in it.")
     more = ""
     if other_queries:
-        more = f" It holds {_count(len(other_queries), 'more query', 'more queries')}, left out with what belongs to it."
-    return ReadFile(
-        query=query, passages=passages, note=f"{_count(len(passages), 'passage', 'passages')} from {name}.{more}"
-    )
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number:,} {one if number == 1 else several}"
+        more = f" It holds {count(len(other_queries), 'more query', 'more queries')}, left out with what belongs to it."
+    return ReadFile(query=query, passages=passages, note=f"{count(len(passages), 'passage')} from {name}.{more}")
 
 
 def _read_row(row: Any, where: str) -> tuple[str | None, list[str]]:

@@ -10,6 +10,7 @@ from annotations.commands.projects import add_project_option, find_project, open
 from annotations.errors import InputError
 from annotations.gold import GoldRule
 from annotations.home import find_home
+from annotations.plurals import count
 from annotations.store import Store
 
 _SHOWN = 5  # rows of a check; all that there are with --json
@@ -53,9 +54,9 @@ def _refuse_deletion(store: Store, project_id: int, options: argparse.Namespace)
     goes = count_deletion(store, project_id, options.fix, rule=options.rule)
     if goes.queries or goes.passages:
         raise InputError(
-            f"{options.fix} would delete {goes.queries} queries and {goes.passages} passages, and with them "
-            f"{goes.candidates} candidates and {goes.judgements} judgements go out of sight. All can be restored in the "
-            "app, under Data. Nothing was changed; add --yes to do it."
+            f"{options.fix} would delete {count(goes.queries, 'query')} and {count(goes.passages, 'passage')}. With them "
+            f"goes out of sight: {count(goes.candidates, 'candidate')} and {count(goes.judgements, 'judgement')}. All of "
+            "it can be restored in the app, under Data. Nothing was changed; add --yes to do it."
         )
 
 

@@ -29,6 +29,7 @@ from annotations.exchange.import_options import Progress
 from annotations.gold import GoldRule
 from annotations.home import find_home
 from annotations.models import DatasetSnapshot, Split
+from annotations.plurals import count
 from annotations.snapshots import SnapshotReport, check_snapshot, create_snapshot, find_snapshot_folder
 from annotations.store import Store
 
@@ -108,7 +109,7 @@ def _export(options: argparse.Namespace) -> None:
         return
     answer(
         [
-            *(f"{file.path}: {file.rows} rows" for file in report.files),
+            *(f"{file.path}: {count(file.rows, 'row')}" for file in report.files),
             *_list_counts(report.counts),
             *_list_accounts(report.accounts),
         ]
@@ -198,7 +199,7 @@ def _describe_report(report: SnapshotReport) -> Iterator[str]:
     yield from _list_accounts(report.accounts)
     if report.leak.share is not None:
         yield (
-            f"training sees {report.leak.seen} of {report.leak.test_positives} positive passages of the test part "
+            f"of {count(report.leak.test_positives, 'positive passage')} in the test part training sees {report.leak.seen} "
             f"({report.leak.share:.0%})"
         )
 
@@ -209,7 +210,7 @@ def _list_counts(counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _say(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+    return ", ".join(f"{name.replace('_', ' ')}: {number}" for name, number in counts.items())
 
 
 def _list_accounts(accounts: Iterable[Account]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import argparse
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -30,9 +30,11 @@ from annotations.exchange import (
     run_import,
 )
 from annotations.exchange.import_options import Progress
+from annotations.exchange.importing import new_project, require_used
 from annotations.exchange.known_labels import describe_differing
 from annotations.home import find_home
 from annotations.models import IMPORT_ANNOTATOR, Project, Scale
+from annotations.plurals import count
 from annotations.store import Store
 
 
@@ -64,6 +66,11 @@ def add_import(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max_queries", type=int, help="only the first queries that have candidates or judgements")
     command.add_argument(
         "--run_depth", type=int, default=100, help="candidates of a query from a run (default: 100; 0: all)"
+    )
+    command.add_argument(
+        "--ignore_splits",
+        action="store_true",
+        help="leave out which part (train, dev, test) the file puts a query into: its hash places it",
     )
     command.add_argument("--preview", action="store_true", help="only tell what would come; nothing is written")
     command.add_argument("--again", action="store_true", help="import although the same files were imported before")
@@ -118,6 +125,7 @@ def _import(options: argparse.Namespace) -> None:
         grade_map=read_map(options.map),
         max_queries=options.max_queries,
         run_depth=options.run_depth or None,
+        ignore_splits=options.ignore_splits,
     )
     source = open_source(
         options.path,
@@ -138,12 +146,17 @@ def _import(options: argparse.Namespace) -> None:
         else:
             preview = _preview_new(options.project, source, how, on_progress)
         if not options.json:
-            answer(_describe_preview(source, preview))
+            answer(_describe_preview(source, preview, how))
         report = None
         if not options.preview:
+            if project is None:
+                require_used(source, preview.used, preview.problems)  # before anything is made
             store = store or opened.enter_context(open_labels(home, create=True))
-            project = project or _create(store, options.project)
-            report = run_import(store, project.id, source, options=how, again=options.again, on_progress=on_progress)
+            made = nullcontext(project) if project else new_project(store, options.project)
+            with made as into:
+                report = run_import(store, into.id, source, options=how, again=options.again, on_progress=on_progress)
+            if project is None:
+                note(f'the project "{into.name}" is new')
     if options.json:
         answer_json({"preview": replace(preview, sample=()), "report": report})
     elif report is not None:
@@ -159,12 +172,6 @@ def _find(store: Store, options: argparse.Namespace) -> Project | None:
     return find_project(store, options.project, hint=" Add --create to make it.")
 
 
-def _create(store: Store, name: str) -> Project:
-    project = store.projects.create(name)
-    note(f'the project "{project.name}" is new')
-    return project
-
-
 def _preview_new(name: str, source: ImportSource, how: ImportOptions, on_progress: Progress) -> Preview:
     """Preview into a project that is not there yet, and that a preview does not make."""
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "labels.db") as store:
@@ -172,11 +179,15 @@ def _preview_new(name: str, source: ImportSource, how: ImportOptions, on_progres
         return preview_import(store, project.id, source, options=how, on_progress=on_progress)
 
 
-def _describe_preview(source: ImportSource, preview: Preview) -> Iterator[str]:
-    yield (
-        f"{source.name} ({preview.kind}): {preview.queries} queries, {preview.passages} passages, {preview.candidates} "
-        f"candidates, {preview.judgements} judgements" + (f", {preview.scores} scores" if preview.scores else "")
-    )
+def _describe_preview(source: ImportSource, preview: Preview, how: ImportOptions) -> Iterator[str]:
+    amounts = [
+        count(preview.queries, "query"),
+        count(preview.passages, "passage"),
+        count(preview.candidates, "candidate"),
+        count(preview.judgements, "judgement"),
+        *([count(preview.scores, "score")] if preview.scores else []),
+    ]
+    yield f"{source.name} ({preview.kind}): {', '.join(amounts)}"
     if preview.raw_grades:
         mapped = ", ".join(f"{raw} → {_say_grade(preview, raw)} ({n})" for raw, n in sorted(preview.raw_grades.items()))
         yield f"grades, {preview.scale or 'no'} scale: {mapped}"
@@ -185,11 +196,13 @@ def _describe_preview(source: ImportSource, preview: Preview) -> Iterator[str]:
     if preview.splits:
         yield "parts: " + ", ".join(f"{split} {count}" for split, count in preview.splits.items())
     if preview.random_negatives:
-        yield f"{preview.random_negatives} candidates were drawn at random"
+        yield f"drawn at random: {count(preview.random_negatives, 'candidate')}"
     yield from list_left_out(preview.left_out)
     yield from list_problems(preview.problems)
     yield from list_problems(preview.differing, what=describe_differing(preview.differing))
     yield from preview.notes
+    if preview.splits and "train" not in preview.splits and not how.ignore_splits:
+        yield "--ignore_splits places all queries by their hashes"
 
 
 def _say_grade(preview: Preview, raw: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from annotations.exchange.import_options import Progress
 from annotations.models import DatasetSnapshot, ImportBatch
+from annotations.plurals import count
 
 _SHOWN = 20  # problems in words
 
@@ -93,7 +94,8 @@ def list_problems(problems: Problems, *, what: str = "") -> Iterator[str]:
     """Say what is wrong with rows, by their lines; `what` says it of all."""
     if not problems.count:
         return
-    yield what or f"{problems.count} rows with a problem, which are left out:"
+    left = count(problems.count, "row with a problem, which is left out", "rows with a problem, which are left out")
+    yield what or f"{left}:"
     for problem in problems.listed[:_SHOWN]:
         yield f"  {problem}"
     if problems.count > _SHOWN:
@@ -102,8 +104,8 @@ def list_problems(problems: Problems, *, what: str = "") -> Iterator[str]:
 
 def list_left_out(reasons: Mapping[str, int]) -> Iterator[str]:
     """Say what was left out, by reason."""
-    for reason, count in reasons.items():
-        yield f"  left out {count}: {reason}"
+    for reason, number in reasons.items():
+        yield f"  left out {number}: {reason}"
 
 
 @contextmanager

@@ -118,7 +118,7 @@ class IdIntake:
                 self.intake.left_out[self.intake.beyond_queries] += 1
                 continue
             self.intake.used += 1
-            split = next(iter(self._splits.get(entry.id, ())), None)
+            split = self.intake.choose_split(next(iter(self._splits.get(entry.id, ())), None))
             waiting.append(NewQuery(text=entry.text, external_id=entry.id, split=split))
             self._show(entry.id, entry.text)
             if len(waiting) >= AT_ONCE:
@@ -185,6 +185,7 @@ class IdIntake:
                 self.intake.left_out[self.intake.beyond_queries] += len(rows)
                 continue
             for row in rows:
+                self.intake.count_grade(_label(row))
                 try:
                     waiting.append(self._resolve(query_id, row))
                 except InputError as error:

@@ -23,6 +23,7 @@ class ImportOptions:
             before the proposed ones; `None` leaves all to the proposal.
         max_queries: only the first so many queries of the file that have candidates or judgements; `None` for all.
         run_depth: how many candidates of a query are taken from a run; `None` for all.
+        ignore_splits: leave out which part the file puts a query into, so that its hash places it.
     """
 
     annotator: str = IMPORT_ANNOTATOR
@@ -30,6 +31,7 @@ class ImportOptions:
     grade_map: Mapping[str, int | None] | None = None
     max_queries: int | None = None
     run_depth: int | None = 100
+    ignore_splits: bool = False
 
     def __post_init__(self) -> None:
         """Check every field.

@@ -1,10 +1,11 @@
 """Importing: staged where nobody sees it, in transactions so short that labelling never waits, then published at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from annotations.errors import InputError
+from annotations.errors import AnnotationError, InputError
 from annotations.exchange.import_options import USUAL_OPTIONS, ImportOptions, Progress
 from annotations.exchange.intake import Intake
 from annotations.exchange.known_labels import describe_differing
@@ -13,10 +14,20 @@ from annotations.exchange.sources import ImportSource
 from annotations.exchange.targets import Staged
 from annotations.exchange.unfinished import alone, check_room, clear_away, discarding
 from annotations.models import ImportBatch, Project, Scale
+from annotations.plurals import count
 from reranker_core.examples import Problems
 
 if TYPE_CHECKING:
     from annotations.store import Store
+
+
+_ONE = {
+    "queries": "query",
+    "passages": "passage",
+    "candidates": "candidate",
+    "judgements": "judgement",
+    "scores": "score",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +132,43 @@ def run_import(
         return report
 
 
+def require_used(source: ImportSource, used: int, problems: Problems) -> None:
+    """Refuse an import that brings nothing.
+
+    Args:
+        source: what is imported.
+        used: how many of its rows can be used.
+        problems: of the others.
+
+    Raises:
+        InputError: no row can be used.
+    """
+    if used:
+        return
+    if not problems.rows:
+        raise InputError(f"{source.name} has no rows, at most a header, so nothing was imported. Choose another file.")
+    first = f" The first problem: {problems.listed[0]}" if problems.listed else ""
+    raise InputError(f"No row of {source.name} can be used, so nothing was imported.{first}")
+
+
+@contextmanager
+def new_project(store: "Store", name: str) -> Iterator[Project]:
+    """Make a project for an import in the block; if the block fails, so that nothing came into it, it goes again.
+
+    Raises:
+        InputError: the name cannot be used, or is taken.
+    """
+    project = store.projects.create(name)
+    try:
+        yield project
+    except BaseException as error:
+        try:
+            store.projects.remove_empty(project.id)
+        except AnnotationError as second:
+            error.add_note(f"The new project stays: {second}")
+        raise
+
+
 def _stage_and_publish(
     store: "Store",
     batch: ImportBatch,
@@ -133,11 +181,7 @@ def _stage_and_publish(
     target = Staged(store, batch)
     problems = Problems()
     intake = prepared.take_all(target, options=options, problems=problems)
-    if not intake.used:
-        if not problems.rows:
-            raise InputError(f"{source.name} has no rows, at most a header, so nothing was imported. Choose another file.")
-        first = f" The first problem: {problems.listed[0]}" if problems.listed else ""
-        raise InputError(f"No row of {source.name} can be used, so nothing was imported.{first}")
+    require_used(source, intake.used, problems)
     prepared.stage("checking that the files stayed as they were")
     source.check_unchanged()
     arrived = _count(target)
@@ -212,8 +256,8 @@ def _find_deleted(store: "Store", project_id: int, target: Staged) -> tuple[str,
     if not queries and not passages:
         return ()
     return (
-        f"{len(queries)} queries and {len(passages)} passages of the files were deleted here, and stay deleted. Restore "
-        "them to see their labels.",
+        f"{count(len(queries), 'query')} and {count(len(passages), 'passage')} of the files had been deleted here, and are "
+        "not brought back. Restore them to see their labels.",
     )
 
 
@@ -229,9 +273,10 @@ def _record(
             "grade_map": dict(options.grade_map) if options.grade_map is not None else None,
             "max_queries": options.max_queries,
             "run_depth": options.run_depth,
+            "ignore_splits": options.ignore_splits,
         },
         "scale": prepared.grades.scale,
-        "raw_grades": dict(prepared.survey.raw_grades),
+        "raw_grades": prepared.count_grades(intake),
         "grade_map": dict(prepared.grades.grade_map),
         "rows": intake.problems.rows,
         "used": intake.used,
@@ -248,11 +293,12 @@ def _record(
 
 
 def _sum_up(source: ImportSource, arrived: Mapping[str, Arrived], problems: Problems, differing: Problems) -> str:
-    new = ", ".join(f"{one.new:,} new {what}" for what, one in arrived.items())
-    known = ", ".join(f"{one.known:,} {what}" for what, one in arrived.items() if one.known)
+    new = ", ".join(count(one.new, f"new {_ONE[what]}", f"new {what}") for what, one in arrived.items())
+    known = ", ".join(count(one.known, _ONE[what]) for what, one in arrived.items() if one.known)
     sentence = f"{source.name} was imported: {new}."
     if known:
         sentence += f" There were already: {known}."
     if problems.count:
-        sentence += f" {problems.count:,} of {problems.rows:,} rows have problems."
+        has = "has problems" if problems.count == 1 else "have problems"
+        sentence += f" {problems.count:,} of {count(problems.rows, 'row')} {has}."
     return f"{sentence} {describe_differing(differing)}".rstrip()

@@ -13,9 +13,11 @@ from annotations.exchange.grades import GradeRules
 from annotations.exchange.import_options import ImportOptions
 from annotations.exchange.known_labels import describe_judged
 from annotations.exchange.samples import SAMPLE_SIZE, SampleRow
+from annotations.exchange.splits import describe_file_splits
 from annotations.exchange.targets import CandidateScore, NewJudgement, Target
 from annotations.exchange.training_files import RANDOM
 from annotations.models import IMPORT_ANNOTATOR, AnnotatorKind, Split, State
+from annotations.plurals import count
 from annotations.store.text_rows import NewCandidate, identify
 from annotations.store.texts import NewPassage, NewQuery
 from reranker_core.examples import Problem, Problems
@@ -61,6 +63,7 @@ class Intake:
         known_kinds: of the annotators that are there, who keep theirs whatever a file says.
         used: rows that were taken.
         left_out: rows that the options left out, by reason.
+        raw_grades: how often each value stands as a grade in the rows of the queries that are taken.
         splits: how many queries the file puts into each part.
         annotators: how many judgements each handle has.
         sample: the first few pairs.
@@ -73,6 +76,7 @@ class Intake:
     known_kinds: Mapping[str, AnnotatorKind]
     used: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    raw_grades: Counter[str] = field(default_factory=Counter)
     splits: Counter[Split] = field(default_factory=Counter)
     annotators: Counter[str] = field(default_factory=Counter)
     sample: list[SampleRow] = field(default_factory=list)
@@ -99,7 +103,10 @@ class Intake:
             for handle, said in self._said_otherwise.items()
         ]
         if self._moved:
-            notes.append(f"{len(self._moved)} queries stand in several parts of the split. The first one counts.")
+            stand = "stands" if len(self._moved) == 1 else "stand"
+            notes.append(f"{count(len(self._moved), 'query')} {stand} in several parts of the split. The first one counts.")
+        if said := describe_file_splits(self.splits, are_ignored=self.options.ignore_splits):
+            notes.append(said)
         return tuple(notes)
 
     def take_rows(self, rows: Iterable[FileRow]) -> None:
@@ -110,6 +117,8 @@ class Intake:
             if self._is_beyond(row.query):
                 self.left_out[self.beyond_queries] += 1
                 continue
+            for passage in row.passages:
+                self.count_grade(passage.label)
             try:
                 waiting.append((row, [self.judge(passage.label) for passage in row.passages]))
             except InputError as error:
@@ -148,6 +157,11 @@ class Intake:
             self.target.add_judgements(judgements)
         if scores:
             self.target.add_scores(scores)
+
+    def count_grade(self, label: Label | None) -> None:
+        """Count what stands as a grade in a row of a query that is taken, whether it can be used or not."""
+        if label is not None and label.raw:
+            self.raw_grades[label.raw] += 1
 
     def judge(self, label: Label | None) -> Verdict | None:
         """Give the judgement that a label is; `None` for unjudged.
@@ -190,8 +204,12 @@ class Intake:
         """Tell whether something is wrong with a row."""
         return (file, line) in self._bad
 
+    def choose_split(self, split: Split | None) -> Split | None:
+        """Give the part that a query is stored with: the file's, unless the options leave that out."""
+        return None if self.options.ignore_splits else split
+
     def note_split(self, query_id: int, split: Split | None) -> None:
-        """Count a query's part; if it came with another one before, that stays."""
+        """Count the part that the file has for a query; if it came with another one before, that stays."""
         if split is None:
             return
         if query_id not in self._split_of:
@@ -224,7 +242,7 @@ class Intake:
     def _take(self, judged: Sequence[tuple[FileRow, list[Verdict | None]]]) -> None:
         queries = {(row.query, row.query_id, row.split): 0 for row, _ in judged}
         passages = {_name(passage): 0 for row, _ in judged for passage in row.passages}
-        wanted = [NewQuery(text=text, external_id=key, split=split) for text, key, split in queries]
+        wanted = [NewQuery(text=text, external_id=key, split=self.choose_split(split)) for text, key, split in queries]
         queries = dict(zip(queries, self.target.add_queries(wanted), strict=True))
         texts = [NewPassage(text=text, external_id=key, title=title) for text, key, title in passages]
         passages = dict(zip(passages, self.target.add_passages(texts), strict=True))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from annotations.models import State
+from annotations.plurals import count
 from reranker_core.examples import Problem, Problems
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def describe_differing(differing: Problems) -> str:
     """Say how many judgements differ, and what to do; nothing if none does."""
     if not differing.count:
         return ""
+    differ = "differs" if differing.count == 1 else "differ"
     return (
-        f"{differing.count:,} judgements of the file differ from what the same annotator said here before, which stays. To "
-        "correct them, find them under Data, Browse."
+        f"{count(differing.count, 'judgement')} of the file {differ} from what the same annotator said here before, which "
+        f"stays. To correct {'it, find it' if differing.count == 1 else 'them, find them'} under Data, Browse."
     )

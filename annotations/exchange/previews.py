@@ -27,11 +27,11 @@ class Preview:
         candidates: pairs.
         judgements: graded, skipped and so on.
         scores: of candidates by models, as a run has them.
-        raw_grades: how often each value stands in the file, as text.
+        raw_grades: how often each value stands in the file, as text; with `max_queries` in the rows of those queries.
         grade_map: what each of them becomes; `None` is unjudged. A value that is missing here is not mapped, and its rows
             are among the problems until `ImportOptions.grade_map` names it.
         scale: of the grades; `None` without any.
-        splits: how many queries the file puts into each part.
+        splits: how many queries the file puts into each part, whether the options keep that or not.
         annotators: how many judgements each handle has.
         problems: rows that would be left out, with line numbers.
         differing: judgements of the file that differ from what the same annotator said in the project, which stays.
@@ -104,7 +104,7 @@ def preview_import(
         candidates=target.candidates,
         judgements=target.judgements,
         scores=target.scores,
-        raw_grades=dict(prepared.survey.raw_grades),
+        raw_grades=prepared.count_grades(intake),
         grade_map=prepared.grades.grade_map,
         scale=prepared.grades.scale,
         splits=dict(intake.splits),

@@ -64,6 +64,10 @@ class Prepared:
         """What should be known before anything is imported."""
         return (*self.survey.notes, *_tell_prompt(self.survey.prompt, self.default_prompt), *self.grades.notes)
 
+    def count_grades(self, intake: Intake) -> dict[str, int]:
+        """Tell how often each value stands in the file; of an import of the first queries only, in their rows."""
+        return dict(self.survey.raw_grades if intake.options.max_queries is None else intake.raw_grades)
+
     def stage(self, name: str) -> Tick:
         """Tell that something else is done now; gives whom to tell how far that is."""
         return _stage(self.on_progress, name)

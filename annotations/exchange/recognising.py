@@ -12,7 +12,10 @@ from reranker_core.examples.lines import parse_object
 from reranker_core.examples.texts import describe
 
 _LOOKED_AT = 20  # lines that are not blank
-_KNOWN = "csv or tsv with the columns query and passage, jsonl, training jsonl, a TREC run or qrels, or a BEIR folder"
+_KNOWN = (
+    "csv or tsv with the columns query and passage, lines of query, tab, passage, jsonl, training jsonl, a TREC run or "
+    "qrels, or a BEIR folder"
+)
 
 
 def recognise_file(path: Path, *, kind: str | None = None, is_with_others: bool = False) -> str:
@@ -31,10 +34,12 @@ def recognise_file(path: Path, *, kind: str | None = None, is_with_others: bool 
     """
     if kind == "beir":
         raise InputError(f"{path} is a file, but BEIR's layout is a folder. Choose the folder that has corpus.jsonl.")
-    if kind in ("table", "jsonl", "training"):
+    if kind in ("jsonl", "training"):
         return kind
     ending = path.suffix.lower()
     head = list(_read_head(path))
+    if kind == "table":
+        return "pairs" if _are_pairs(head) else "table"
     columns = recognise_columns(head)
     if kind == "trec" or is_with_others or ending in (".run", ".trec", ".qrels"):
         if columns is None:
@@ -43,14 +48,19 @@ def recognise_file(path: Path, *, kind: str | None = None, is_with_others: bool 
                 f"{describe(head[0] if head else '')}. Choose another file, or say of which kind it is."
             )
         return columns
-    if ending in (".csv", ".tsv") and not (columns == "qrels" and find_columns(head[0]) is None):
-        return "table"
+    if ending in (".csv", ".tsv"):
+        if _are_pairs(head):
+            return "pairs"
+        if columns != "qrels" or find_columns(head[0]) is not None:
+            return "table"
     if ending in (".jsonl", ".ndjson") or (head and head[0].lstrip().startswith("{")):
         return _recognise_json(head)
     if ending == ".zip":
         raise InputError(f"{path} is packed. Unpack it, and choose the folder.")
     if head and find_columns(head[0]) is not None:
         return "table"
+    if _are_pairs(head):
+        return "pairs"
     if columns is not None:
         return columns
     raise InputError(f"{path} is nothing that can be imported: expected {_KNOWN}. Choose another file, or give its kind.")
@@ -67,12 +77,29 @@ def recognise_text(text: str) -> str:
         return _recognise_json(head)
     if head and find_columns(head[0]) is not None:
         return "table"
-    if head and head[0].count("\t") == 1:
+    if _are_pairs(head):
         return "pairs"
     raise InputError(
         "The text is nothing that can be imported: expected csv or tsv with the columns query and passage, jsonl, or lines "
         f"of query, tab, passage; the first line is {describe(head[0] if head else '')}. Paste it with its header."
     )
+
+
+def _are_pairs(head: list[str]) -> bool:
+    """Tell lines of query, tab, passage by the first one: it names no columns, and is no JSON and no row of ids."""
+    if not head or head[0].count("\t") != 1 or head[0].lstrip().startswith("{") or find_columns(head[0]) is not None:
+        return False
+    words = head[0].split()
+    is_run, is_qrels = len(words) == 6 and _is_number(words[3]), len(words) == 4 and _is_number(words[1])
+    return not ((is_run or is_qrels) and _is_number(words[4 if is_run else 3]))
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _recognise_json(head: list[str]) -> str:

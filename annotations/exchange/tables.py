@@ -11,9 +11,11 @@ from annotations.exchange.file_lines import Lines, Tick
 from annotations.exchange.file_rows import FileRow, make_row
 from annotations.exchange.surveys import Survey
 from annotations.exchange.table_columns import Columns, require_columns
+from annotations.plurals import count
 from reranker_core.examples import Problem, Problems
 from reranker_core.examples.lines import parse_rows
 
+_NO_HEADER = "There is no header, so every line, the first one too, is taken for a query, a tab and a passage."
 _LONGEST_FIELD = 2**31 - 1  # characters; the csv module's 131,072 are fewer than some passages have
 
 
@@ -87,8 +89,8 @@ class PairsFile:
     name: str
 
     def survey(self, tick: Tick) -> Survey:
-        """Tell that there are no grades."""
-        return Survey(raw_grades=Counter())
+        """Tell that there are no grades, and no header."""
+        return Survey(raw_grades=Counter(), notes=(_NO_HEADER,))
 
     def read(self, problems: Problems, tick: Tick) -> Iterator[FileRow]:
         """Give the good rows, one pair each; bad ones are noted.
@@ -101,7 +103,9 @@ class PairsFile:
             try:
                 fields = line.split("\t")
                 if len(fields) != 2:
-                    raise InputError(f"expected a query, a tab and a passage, got {len(fields)} columns. Correct the line.")
+                    raise InputError(
+                        f"expected a query, a tab and a passage, got {count(len(fields), 'column')}. Correct the line."
+                    )
                 row = make_row({"query": fields[0], "passage": fields[1]}, file=self.name, line=lines.number)
             except InputError as error:
                 problems.add(Problem(source=self.name, line=lines.number, message=str(error)))

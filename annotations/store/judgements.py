@@ -9,7 +9,18 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from annotations.errors import ConflictError, InputError
-from annotations.models import Annotator, Candidate, GuidelineVersion, Judgement, JudgementEvent, Project, Scale, State
+from annotations.models import (
+    Annotator,
+    Candidate,
+    GuidelineVersion,
+    Judgement,
+    JudgementEvent,
+    Passage,
+    Project,
+    Query,
+    Scale,
+    State,
+)
 from annotations.store.database import BULK, Database, require
 from annotations.store.judgement_rows import Origin, change, check_grade, find_row
 from annotations.store.visibility import is_published
@@ -74,10 +85,13 @@ class Saved:
         status: `"saved"`; `"repeated"`, because it was saved before; or `"late"`, because something newer of the same page
             was. The last two write nothing.
         judgement: as it is now; `None` if it was undone since.
+        deleted: which of the pair's texts was deleted, so that the judgement is kept, but out of sight until that is
+            restored; `None` if it is in sight.
     """
 
     status: Literal["saved", "repeated", "late"]
     judgement: Judgement | None
+    deleted: Literal["query", "passage"] | None = None
 
 
 class Judgements:
@@ -160,13 +174,13 @@ class Judgements:
         self._on_saved(sum(one.status == "saved" for one in saved))
 
     def _save(self, session: Session, given: JudgementInput, *, group_id: str | None) -> Saved:
-        candidate = _require_candidate(session, given.candidate_id)
+        candidate, deleted = _require_candidate(session, given.candidate_id)
         row = find_row(session, given.candidate_id, given.annotator_id)
         earlier = _find_sent(session, given)
         if earlier is not None:
-            return Saved(status="repeated", judgement=_shown(row))
+            return Saved(status="repeated", judgement=_shown(row), deleted=deleted)
         if row is not None and _was_overtaken(session, row, given):
-            return Saved(status="late", judgement=_shown(row))
+            return Saved(status="late", judgement=_shown(row), deleted=deleted)
         shown = _shown(row)
         if given.expected_version != (shown.version if shown else 0):
             raise ConflictError(_describe_conflict(shown), current=shown)
@@ -181,7 +195,7 @@ class Judgements:
             seq=given.seq,
             group_id=group_id,
         )
-        return Saved(status="saved", judgement=change(session, candidate, row, _content(given), origin))
+        return Saved(status="saved", judgement=change(session, candidate, row, _content(given), origin), deleted=deleted)
 
 
 def _shown(row: Judgement | None) -> Judgement | None:
@@ -196,12 +210,19 @@ def _content(given: JudgementInput) -> dict[str, Any]:
     return values
 
 
-def _require_candidate(session: Session, candidate_id: int) -> Candidate:
-    found = select(Candidate).where(col(Candidate.id) == candidate_id, is_published(Candidate.batch_id))
-    candidate = session.exec(found).first()
-    if candidate is None:
+def _require_candidate(session: Session, candidate_id: int) -> tuple[Candidate, Literal["query", "passage"] | None]:
+    """Give a candidate, and which of its texts was deleted."""
+    statement = (
+        select(Candidate, col(Query.deleted_at).is_not(None), col(Passage.deleted_at).is_not(None))
+        .join(Query, col(Query.id) == col(Candidate.query_id))
+        .join(Passage, col(Passage.id) == col(Candidate.passage_id))
+        .where(col(Candidate.id) == candidate_id, is_published(Candidate.batch_id))
+    )
+    found = session.exec(statement).first()
+    if found is None:
         raise InputError(f"There is no candidate {candidate_id}. Load the page again.")
-    return candidate
+    candidate, is_query_deleted, is_passage_deleted = found
+    return candidate, "query" if is_query_deleted else "passage" if is_passage_deleted else None
 
 
 def _find_sent(session: Session, given: JudgementInput) -> JudgementEvent | None:

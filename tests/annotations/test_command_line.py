@@ -1,17 +1,28 @@
 """`python -m annotations`: what the library does, from a shell, and one sentence where it cannot."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from annotations.backup import count_rows
 from annotations.command_line import main
-from annotations.errors import InputError
-from annotations.exchange import ExportOptions, export_csv, export_qrels, export_training
+from annotations.errors import InputError, StorageError
+from annotations.exchange import (
+    ExportOptions,
+    export_csv,
+    export_qrels,
+    export_training,
+    run_import,
+    source_from_text,
+)
+from annotations.exchange.unfinished import alone
 from annotations.home import find_home
 from annotations.store import Store
 from annotations.store.judgements import JudgementInput
@@ -20,6 +31,7 @@ from annotations.store.texts import NewPassage
 from reranker_core.examples import read_run
 from reranker_core.home import find_home as find_home_of_the_core
 from tests.annotations.desk import lay_out
+from tests.annotations.limits import files_up_to
 
 PAIRS = """query,passage,grade
 what is panda?,a bear,yes
@@ -102,9 +114,9 @@ def test_an_import_says_what_would_come_and_only_then_brings_it(run: Run, home: 
     arguments = ("import", "labels.csv", "--project", "pandas", "--create", "--map", "yes=1,no=0", "--map", "maybe=")
     preview = run(*arguments, "--preview")
     assert preview.code == 0
-    assert "labels.csv (table): 1 queries, 3 passages, 3 candidates, 2 judgements\n" in preview.out
+    assert "labels.csv (table): 1 query, 3 passages, 3 candidates, 2 judgements\n" in preview.out
     assert "grades, binary scale: maybe → unjudged (1), no → 0 (1), yes → 1 (1)\n" in preview.out
-    assert "1 rows with a problem, which are left out:\n  labels.csv:5: " in preview.out
+    assert "1 row with a problem, which is left out:\n  labels.csv:5: " in preview.out
     assert not home.exists(), "a preview writes nothing"
 
     done = run(*arguments, "--annotator", "Ada")
@@ -149,6 +161,63 @@ def test_an_import_that_is_interrupted_leaves_nothing(run: Run, labelled: Path, 
     assert refused(run("import", "--project", "pandas"), "Give the path of what is imported, or --discard alone")
     with Store.open(labelled / "labels.db") as store, pytest.raises(InputError, match=f"no import_batch {batch.id}"):
         store.imports.discard(batch.id)
+
+
+@pytest.mark.slow
+def test_what_a_full_disk_left_of_an_import_is_removed_by_the_command_that_its_sentence_names(
+    run: Run, labelled: Path
+) -> None:
+    database = labelled / "labels.db"
+    before = count_rows(database)
+    with Store.open(database) as store, ExitStack() as full:
+        project = store.projects.get("pandas")
+
+        def fill(stage: str, fraction: float | None) -> None:
+            if stage == "publishing":
+                full.enter_context(files_up_to(1000))
+
+        with pytest.raises(StorageError) as stopped:
+            run_import(store, project.id, source_from_text("query,passage\nnew,text\n"), on_progress=fill)
+        command = str(stopped.value).partition("python -m annotations ")[2].rstrip(".")
+    assert count_rows(database)["query"] == before["query"] + 1
+
+    with Store.open(database) as store, alone(store, project.id):
+        assert refused(run(*shlex.split(command)), 'Another import into "pandas" is going on. Wait for it')
+    removed = run(*shlex.split(command), "--json")
+    assert (removed.code, removed.json) == (0, {"removed": "pasted"})
+    assert count_rows(database) == before
+    assert run(*shlex.split(command), "--json").json == {"removed": None}
+    assert refused(run("import", "--discard", "--project", "bears"), 'There is no project "bears"')
+    assert refused(run("import", "labels.csv", "--discard", "--project", "pandas"), "or --discard alone to remove")
+
+
+def test_a_new_project_is_made_only_for_what_can_be_imported(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("labels.csv").write_text("query,passage\n ,a\n", encoding="utf-8")
+    arguments = ("import", "labels.csv", "--project", "pandas", "--create", "--json")
+    assert refused(run(*arguments), "No row of labels.csv can be used, so nothing was imported. The first problem")
+    assert not home.exists()
+    with monkeypatch.context() as patched:
+        Path("labels.csv").write_text("query,passage\nq,a\n", encoding="utf-8")
+        patched.setattr("annotations.store.imports.Imports.publish", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(*arguments)
+    assert run("projects").out == "There is no project yet.\n"
+    assert run(*arguments).code == 0
+    assert len(run("projects", "--json").json["projects"]) == 1
+
+
+@pytest.mark.slow
+def test_parts_of_a_file_can_be_left_out(run: Run, home: Path) -> None:
+    Path("labels.csv").write_text("query,passage,split\nq,a,test\n", encoding="utf-8")
+    arguments = ("import", "labels.csv", "--project", "pandas", "--create")
+    shown = run(*arguments, "--preview").out
+    assert "parts: test 1\n" in shown
+    assert "The file puts 1 query into test and none into train" in shown
+    assert shown.endswith("\n--ignore_splits places all queries by their hashes\n")
+    assert "The file's parts are left out (test: 1 query)." in run(*arguments, "--ignore_splits").out
+    with Store.open(home / "labels.db") as store:
+        [query] = store.texts.queries(store.projects.get("pandas").id)
+        assert query.split is None
 
 
 @pytest.mark.parametrize(("to", "project"), [("jsonl", "cats"), ("trec", "pandas"), ("beir", "pandas"), ("csv", "pandas")])
@@ -240,7 +309,7 @@ def test_a_fix_that_deletes_says_what_would_go_and_wants_a_yes(run: Run, labelle
         store.texts.add_candidates([NewCandidate(query_id=query.id, passage_id=blank, source="bm25")])
     asked = run("check", "--project", "pandas", "--fix", "delete_empty")
     assert refused(
-        asked, "would delete 0 queries and 1 passages, and with them 1 candidates and 0 judgements go out of sight"
+        asked, "would delete 0 queries and 1 passage. With them goes out of sight: 1 candidate and 0 judgements."
     )
     assert "add --yes" in asked.err
     done = run("check", "--project", "pandas", "--fix", "delete_empty", "--yes", "--json")

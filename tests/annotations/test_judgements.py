@@ -279,3 +279,15 @@ def test_what_comes_back_belongs_to_no_session(desk: Desk) -> None:
     assert (saved.judgement.grade, saved.judgement.candidate_id) == (1, desk.candidates[0])
     with pytest.raises(StorageError, match="was closed"):
         desk.store.projects.list()
+
+
+def test_a_judgement_of_a_deleted_text_is_kept_and_tells_which_was_deleted(desk: Desk) -> None:
+    assert desk.judge(0).deleted is None
+    passage = desk.store.texts.candidates(desk.query_id)[1].passage.id
+    desk.store.texts.delete_passages([passage])
+    assert desk.judge(1).deleted == "passage"
+    desk.store.texts.delete_queries([desk.query_id])
+    sent = desk.make(2)
+    assert [desk.store.judgements.save(sent).deleted, desk.store.judgements.save(sent).deleted] == ["query", "query"]
+    desk.store.texts.restore_queries([desk.query_id])
+    assert desk.grades()[:3] == [1, 1, 1]

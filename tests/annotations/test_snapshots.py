@@ -96,7 +96,7 @@ def test_the_manifest_says_how_it_came_about(mess: Bench, tmp_path: Path) -> Non
     }
     assert manifest["leak"] == {"test_positives": 1, "seen": 1, "share": 1.0}
     assert store.snapshots.get(bench.project_id, "one").manifest["leak"]["seen"] == 1
-    assert report.warnings[-1] == "Training sees 1 of the 1 passages that are positive in the test part."
+    assert report.warnings[-1] == "Of 1 positive passage in the test part training sees 1."
 
 
 def test_training_sees_a_test_positive_whether_it_is_positive_negative_or_random_there(

@@ -70,7 +70,7 @@ def test_two_chinese_characters_find_a_passage_and_no_text_is_run(bench: DataBen
     page.get_by_text(HOSTILE).wait_for()
     page.get_by_label("Search").fill("熊猫")
     page.locator("mark", has_text="熊猫").wait_for()
-    page.get_by_text("1 to 1 of 1 pairs").wait_for()
+    page.get_by_text("1 to 1 of 1 pair").wait_for()
     assert grades(page).count() == 1
     page.get_by_role("button", name="Clear filters").click()
     page.get_by_text("1 to 6 of 6 pairs").wait_for()
@@ -107,6 +107,7 @@ def test_a_grade_is_corrected_in_place_with_conflicts_asked_about_and_undone(
     assert said == [("skipped", 5)]
 
 
+@pytest.mark.slow
 def test_arrow_keys_save_only_what_they_stop_at(bench: DataBench, page: Any, project: int) -> None:
     def said() -> list[Any]:
         return bench.rows(
@@ -146,7 +147,7 @@ def test_a_grade_that_is_not_saved_stays_chosen_says_why_and_holds_the_page(
     assert first.input_value() == "0"
     page.unroute_all()
     page.get_by_label("Search").fill("hi")
-    page.get_by_text("1 to 1 of 1 pairs").wait_for()
+    page.get_by_text("1 to 1 of 1 pair").wait_for()
     assert grades(page).first.input_value() == "0"  # drawn anew, and still chosen
     warnings: list[str] = []
     page.once("dialog", lambda dialog: (warnings.append(dialog.type), dialog.dismiss()))
@@ -159,6 +160,7 @@ def test_a_grade_that_is_not_saved_stays_chosen_says_why_and_holds_the_page(
     assert bench.rows("SELECT grade, version FROM judgement WHERE project_id = ?", project) == [(0, 1)]
 
 
+@pytest.mark.slow
 def test_a_query_is_deleted_after_the_word_and_restored_with_its_judgements(
     bench: DataBench, page: Any, project: int
 ) -> None:
@@ -178,6 +180,7 @@ def test_a_query_is_deleted_after_the_word_and_restored_with_its_judgements(
     page.get_by_role("button", name=f"{NAME}: positive").wait_for()
 
 
+@pytest.mark.slow
 def test_a_file_is_imported_with_its_map_corrected(bench: DataBench, page: Any, tmp_path: Path) -> None:
     project = bench.store.projects.create("empty so far").id
     bench.visit(page, project, "Import")

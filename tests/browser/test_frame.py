@@ -1,7 +1,8 @@
-"""The frame around the tabs: which one is open, and what waits in the browser."""
+"""The frame around the tabs: which one is open, whether all are in sight, and what waits in the browser."""
 
 from typing import Any
 
+import pytest
 from browser.conftest import RunningApp
 
 
@@ -21,3 +22,15 @@ def test_labels_that_an_earlier_visit_could_not_send_are_spoken_of_until_annotat
     page.get_by_role("button", name="2 labels wait in this browser").click()
     page.get_by_role("tab", name="Annotate", selected=True).wait_for()
     page.get_by_role("button", name="labels wait in this browser").wait_for(state="hidden")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 390])
+def test_on_a_phone_no_tab_is_behind_a_menu(app: RunningApp, chromium: Any, width: int) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 800}, locale="en-US")
+    page = context.new_page()
+    page.goto(app.url)
+    for name in ("Compare", "Annotate", "Data", "Models"):
+        page.get_by_role("tab", name=name, exact=True).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()

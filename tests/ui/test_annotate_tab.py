@@ -57,7 +57,7 @@ def test_a_new_project_is_chosen_at_once_and_a_name_twice_is_a_sentence(events: 
     assert "visible" not in form
     assert [update if update is True else update["visible"] for update in events.turn_form(False)] == [True, True]
     assert "needs a character" in events.show(value["project"], "A\x00")[3]
-    assert events.show(value["project"], "Ada", 5)[2]["query"] == 5
+    assert events.show(value["project"], "Ada", query=5)[2]["query"] == 5
 
 
 def test_when_the_tab_comes_to_the_front_projects_are_looked_up_again(events: AnnotateEvents, store: Store) -> None:
@@ -68,6 +68,17 @@ def test_when_the_tab_comes_to_the_front_projects_are_looked_up_again(events: An
     again = events.enter(made.id, "Ada", value)[2]
     assert again["project"] == value["project"] == made.id
     assert again != value
+
+
+def test_an_emptied_name_is_not_taken_and_the_former_one_stays(events: AnnotateEvents, store: Store) -> None:
+    project = store.projects.create("whose").id
+    shown = {"project": project, "annotator": "Ada"}
+    made = events.create("hers", "", "", "", shown)
+    for answer in (events.show(project, " ", shown), events.enter(project, "", shown), made):
+        assert answer[1] == answer[2]["annotator"] == "Ada"
+        assert answer[3] == "A name cannot be empty, so you still judge as “Ada”."
+    assert (made[4]["visible"], made[5]) == (False, False)
+    assert events.show(project, "", {})[1::2] == ("me", "")
 
 
 def test_a_store_that_opens_again_is_shown_when_the_tab_comes_to_the_front(events: AnnotateEvents) -> None:

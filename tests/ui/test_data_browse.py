@@ -204,12 +204,12 @@ def test_a_project_gets_another_name_and_stays_chosen(services: Services, projec
     was = services.labels.store.projects.get_by_id(project).name
     events = FrameEvents(services, views=2)
     picker, _, message, *views, box = events.rename(" another name ", project)
-    assert (picker["value"], message, box) == (project, "The project is called “another name” now.", "")
+    assert (picker["value"], message, box) == (project, {"said": "The project is called “another name” now."}, "")
     assert ("another name", project) in picker["choices"]
     assert len(views) == 2
     for name in ("", None):
         assert "needs a name" in events.rename(name, project)[2]
-    assert events.rename(was, project)[2].startswith("The project is called")
+    assert events.rename(was, project)[2]["said"].startswith("The project is called")
 
 
 def test_a_project_is_archived_and_comes_back(services: Services, project: int) -> None:

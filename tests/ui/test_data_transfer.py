@@ -90,7 +90,9 @@ def test_a_map_is_corrected_in_the_preview_and_then_imported(services: Services,
 
     shown, looked = preview(services, project, given, options={}, looked=looked, changes={"yes": 1, "1": 0, "0": 0})
     assert (shown["used"], shown["problem_count"]) == (3, 0)
-    with pytest.raises(InputError, match="Press Preview"):
+    with pytest.raises(InputError, match="Press Preview first"):
+        run(services, project, given, options={}, looked=Looked())
+    with pytest.raises(InputError, match="This is not what the preview shows"):
         run(services, project, Given(text=CSV + "more,of it,1,Ada\n"), options={}, looked=looked)
     report = run(services, project, given, options={}, looked=looked, on_progress=tell)
     assert report["is_done"]
@@ -109,6 +111,14 @@ def test_files_that_were_dropped_together_find_their_places_by_their_names(
     shown, looked = preview(services, project, Given(files=tuple(map(str, files))), options={}, looked=Looked())
     assert (shown["kind"], shown["queries"], shown["passages"], shown["splits"]) == ("beir", 2, 30, {"test": 1})
     assert (shown["candidates"], shown["judgements"]) == (4, 2)
+
+    given = Given(files=tuple(map(str, files)))
+    shown, looked = preview(services, project, given, options={}, looked=looked, ignore_splits=True)
+    assert (shown["splits"], shown["ignore_splits"]) == ({"test": 1}, True)
+    again, looked = preview(services, project, given, options={}, looked=looked)  # the choice goes on, as the map does
+    assert again["ignore_splits"] is True
+    run(services, project, given, options={}, looked=looked)
+    assert {query.split for query in services.labels.store.texts.queries(project)} == {None}
 
     one_file_of_qrels = (tmp_path / "dropped" / "test.tsv").rename(tmp_path / "dropped" / "judged.tsv")
     for given, kind in (([*files[:2], one_file_of_qrels], "beir"), ([files[3], files[0], files[1]], "trec")):

@@ -83,11 +83,13 @@ def test_a_failure_reaches_the_client_as_the_sentence(client: Client) -> None:
         (("bees", CSV, "z", None), "/import_labels", "annotator must be a text"),
         (("bees", CSV, "z", "Ada", [1]), "/import_labels", "The map of grades"),
         (("n" * 201, CSV, "z", "Ada", None, True), "/import_labels", "project has 200 characters at most"),
+        (("in vain", "query,passage\n ,a\n", "z", "Ada", None, True), "/import_labels", "No row of z can be used"),
         (("bees", ["x"]), "/export_labels", "Labels go out to"),
         (("bees", "csv", ["x"]), "/export_labels", "A rule is one of"),
     ):
         with pytest.raises(AppError, match=said):
             client.predict(*arguments, api_name=endpoint)
+    assert "in vain" not in [project["name"] for project in client.predict(api_name="/projects")]
 
 
 def test_an_archived_project_is_named_as_such(client: Client, labels: Labels) -> None:

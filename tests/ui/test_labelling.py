@@ -92,6 +92,15 @@ def test_each_judgement_is_answered_and_what_was_shown_is_kept(desk: Desk) -> No
     assert look(desk, "count_all")["scale"] == "binary"
 
 
+def test_a_label_for_a_query_that_was_deleted_is_saved_and_says_so(desk: Desk) -> None:
+    desk.store.texts.delete_queries([desk.query_id])
+    answer = send(desk, item(desk, 1, 0))["items"][0]
+    assert (answer["status"], answer["version"]) == ("saved", 1)
+    assert answer["message"].startswith("This query was deleted meanwhile. Your label is kept")
+    desk.store.texts.restore_queries([desk.query_id])
+    assert send(desk, item(desk, 2, 1))["items"][0]["message"] == ""
+
+
 def test_what_is_sent_again_is_written_once(desk: Desk) -> None:
     send(desk, item(desk, 0, 0))
     again = send(desk, item(desk, 0, 0), item(desk, 1, 1, grade=0))

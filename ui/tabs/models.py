@@ -9,7 +9,7 @@ import gradio as gr
 from reranker_core.catalogue import MODELS, published_results
 from reranker_core.errors import InputError
 from ui.choices import Choice, explain_missing, find_choice, list_choices
-from ui.components import message_line
+from ui.components import done, message_line
 from ui.downloading import describe_download
 from ui.errors import keep_on_failure
 from ui.machine import describe_machine, gigabytes, memory_by_model
@@ -159,23 +159,23 @@ def build_models_tab(services: Services) -> ModelsTab:
             visit=_visit_of(request),
             on_stage=lambda words, fraction: progress(fraction, desc=words),
         )
-        return describe_models(services), sentence
+        return describe_models(services), done(sentence)
 
     @keep_on_failure
     def on_release(event: gr.EventData) -> Any:
         sentence = unload_model(services, named_model(event))
-        return describe_models(services), sentence
+        return describe_models(services), done(sentence)
 
     @keep_on_failure
     def on_remove(event: gr.EventData) -> Any:
         sentence = forget_model(services, named_model(event))
-        return describe_models(services), sentence
+        return describe_models(services), done(sentence)
 
     def on_add(folder: str, adapter: str, name: str) -> Any:
         sentence, failure = keep_on_failure(lambda: (add_model(services, folder, adapter, name), ""))()
         if failure:
             return gr.skip(), failure, *(gr.skip(),) * 3
-        return describe_models(services), sentence, "", "", ""
+        return describe_models(services), done(sentence), "", "", ""
 
     outputs = [table, message]
     changed.append(table.warm(on_warm, None, outputs, api_visibility="private", show_progress_on=message))

@@ -1,7 +1,7 @@
 // The Annotate view. The files of this folder are one script: joined in the order of their numbers, they share these names.
 // Texts go in with textContent only: a passage can hold anything. The cursor and the keys live here, the judgements on the
 // server; what is on its way between them is the outbox's (20_outbox.js).
-const KEPT = 'reranker-workbench:annotate';          // localStorage: project, name, order, depth, view
+const KEPT = 'reranker-workbench:annotate';          // localStorage: project, name, order, depth, view, keys
 const UNSENT = 'reranker-workbench:unsent:';         // localStorage: one key for each page load with something unsent
 const BATCH = 20;              // judgements in one send
 const PREFETCH_AT = 5;         // open candidates that are left when the next query is fetched
@@ -37,6 +37,7 @@ const page = {
   savedSince: 0,         // judgements since the counters were read
   negatives: 0,          // in a row
   view: 'focus',
+  hasKeys: true,         // whether single keys do something
   isWhole: false,        // whether a long passage is shown whole
   since: null,           // when the passage came on the screen; null where nobody can tell how long it was looked at
   turn: 0,               // counts what is asked for to be shown, so that a late answer does not take its place
@@ -54,16 +55,18 @@ function make(tag, className, text) {
   return node;
 }
 
-// A button; with a key its letter stands on it, and a click leaves the focus where it is, so that keys go on working.
+// A button; with a key its letter stands on it, and a click leaves the focus where it is, so that keys go on working. Keys that
+// are turned off stand nowhere.
 function makeButton(className, text, act, key) {
   const button = make('button', className);
   button.type = 'button';
   button.append(make('span', '', text));
   if (key) {
     const letter = make('kbd', '', key);
-    letter.setAttribute('aria-hidden', 'true');   // a screen reader says it from the next line
+    letter.setAttribute('aria-hidden', 'true');   // a screen reader says it from the attribute
     button.append(letter);
-    button.setAttribute('aria-keyshortcuts', key === '⇧U' ? 'Shift+U' : key);
+    button.dataset.key = key === '⇧U' ? 'Shift+U' : key;
+    tellKey(button);
   }
   button.addEventListener('mousedown', (event) => {
     event.preventDefault();
@@ -71,6 +74,11 @@ function makeButton(className, text, act, key) {
   });
   button.addEventListener('click', () => act(button));
   return button;
+}
+
+function tellKey(button) {
+  if (page.hasKeys) button.setAttribute('aria-keyshortcuts', button.dataset.key);
+  else button.removeAttribute('aria-keyshortcuts');
 }
 
 function leaveField() {

@@ -17,6 +17,7 @@ const outbox = {
   retryAt: 0,       // by the clock that nobody sets
   timer: 0,
   savedAt: null,
+  outOfSight: 0,    // labels that were saved on this page for texts that somebody had deleted
   unkept: new Set(),      // clients of which this browser does not keep what is unsent
   idle: [],         // who waits for the outbox to be empty
 };
@@ -235,6 +236,10 @@ function settleSave(entry, item, owner, scale) {
   } else {
     carry(owner, entry.candidate, item.version);
     page.savedSince += 1;
+    if (item.status !== 'conflict' && item.message) {   // saved, but its query was deleted meanwhile
+      outbox.outOfSight += 1;
+      tell(item.message);
+    }
     if (isMine(owner) && owner.project === page.project?.id) {
       Object.assign(newest, {undo: {client_id: owner.client, seq: entry.seq}, redo: 0});
       if (page.scale === null && entry.state === 'graded') page.scale = entry.scale;

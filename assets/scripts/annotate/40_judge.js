@@ -30,8 +30,9 @@ function isNameApplied() {
   const name = field.value.normalize('NFC').trim();
   if (name === page.settings.annotator) return true;
   if (root.getRootNode().activeElement === field) field.blur();
-  else trigger('arrived', {project: page.settings.project, annotator: name});
-  tell('The name above was changed. Judge again as soon as it is in use.');
+  else trigger('arrived', {project: page.settings.project, annotator: name || page.settings.annotator});
+  tell(name ? 'The name above was changed. Judge again as soon as it is in use.'
+    : `A name cannot be empty. Judge again as soon as “${page.settings.annotator}” stands there.`);
   return false;
 }
 

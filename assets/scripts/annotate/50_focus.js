@@ -8,6 +8,7 @@ function buildFocus() {
   view.guideline = make('p', 'rw-label-guideline');
   view.guideline.dir = 'auto';
   view.editGuideline = makeButton('rw-link', 'edit guideline', editGuideline);
+  view.editGuideline.hidden = root.dataset.mayChange !== 'yes';   // the server refuses it too
   view.saved = make('div', 'rw-label-saved');
   top.append(view.guideline, view.editGuideline, view.saved);
   view.sticky = make('div', 'rw-label-query');
@@ -16,6 +17,7 @@ function buildFocus() {
   view.sticky.append(view.queryText);
   view.undecided = make('div', 'rw-label-undecided');
   view.body = make('div', 'rw-label-body');
+  view.body.tabIndex = -1;   // takes the focus from a button that goes
   view.grades = make('div', 'rw-label-grades');
   view.grades.setAttribute('role', 'group');
   view.grades.setAttribute('aria-label', 'Judge this passage');
@@ -174,7 +176,7 @@ function showButtons() {
 function showQueryText() {
   view.queryText.textContent = page.query?.text ?? '';
   view.sticky.hidden = !page.query || page.isAtEnd;
-  view.guideline.textContent = page.guideline?.text || 'No guideline yet: say what a positive passage is.';
+  view.guideline.textContent = page.guideline?.text || (view.editGuideline.hidden ? 'No guideline yet.' : 'No guideline yet: say what a positive passage is.');
   view.guideline.classList.toggle('rw-label-empty', !page.guideline?.text);
 }
 

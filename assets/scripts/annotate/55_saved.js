@@ -6,6 +6,7 @@ function showSaved() {
   const asking = countLabels(outbox.undecided);
   const kept = outbox.unkept.size ? ' · this browser keeps nothing: leave the page open until all is saved' : '';
   const more = [asking ? ` · ${asking} not saved: asks what to do` : '',
+    outbox.outOfSight ? ` · ${outbox.outOfSight} kept for deleted texts` : '',
     outbox.foreign.length ? ` · ${countLabels(outbox.foreign)} of another database waiting` : '',
     outbox.elsewhere ? ` · ${outbox.elsewhere} of another page waiting` : ''].join('');
   view.saved.classList.toggle('rw-is-failed', Boolean(outbox.failure));
@@ -23,13 +24,23 @@ function showSaved() {
   setSaved(`${waiting ? `${waiting} waiting` : `${first}0 waiting`}${more}${isLost ? kept : ''}`);
 }
 
+// Changes what is in a box; if the focus was on something that goes, it goes on to the next button there, else to the passage.
+function keepFocus(box, change) {
+  const document = root.getRootNode();
+  const hadFocus = box.contains(document.activeElement);
+  change();
+  if (hadFocus && !box.contains(document.activeElement)) (box.querySelector('button') ?? view.body).focus({preventScroll: true});
+}
+
 function setSaved(words, button) {
   if (view.savedWords?.textContent === words && Boolean(view.saved.children[1]) === Boolean(button)) return;
   view.savedWords ??= make('span');
   view.savedWords.textContent = words;
   // A button that is there stays where it is: taken out and put back between press and release it would not be clicked.
   const [first, second] = view.saved.children;
-  if (first !== view.savedWords || second !== button) view.saved.replaceChildren(view.savedWords, ...(button ? [button] : []));
+  if (first !== view.savedWords || second !== button) {
+    keepFocus(view.saved, () => view.saved.replaceChildren(view.savedWords, ...(button ? [button] : [])));
+  }
 }
 
 function showUndecided() {
@@ -39,7 +50,9 @@ function showUndecided() {
   const key = keys.length ? `${scaleNow()} ${keys.join(' ')}` : '';
   if (view.undecided.dataset.shown === key) return;
   view.undecided.dataset.shown = key;
-  view.undecided.replaceChildren(...outbox.undecided.map(describeUndecided), ...(isForeign ? [describeForeign()] : []));
+  keepFocus(view.undecided, () => {
+    view.undecided.replaceChildren(...outbox.undecided.map(describeUndecided), ...(isForeign ? [describeForeign()] : []));
+  });
   if (key) say('Something could not be saved and asks what to do.', {isUrgent: true});
 }
 

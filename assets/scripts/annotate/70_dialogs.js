@@ -12,6 +12,8 @@ const KEYS = [
   ['R', 'reveal the scores of this passage'],
   ['?', 'all keys'],
 ];
+const LAYOUTS = 'On a keyboard without Latin letters, such as a Cyrillic one, the keys in the same places count: that of A, of S … and '
+  + 'the row of digits.';
 
 function openDialog(title, nodes) {
   const dialog = make('dialog', 'rw-dialog rw-label-dialog');
@@ -29,7 +31,24 @@ function openDialog(title, nodes) {
 function showKeys() {
   const list = make('dl', 'rw-label-keys');
   for (const [keys, meaning] of KEYS) list.append(make('dt', '', keys), make('dd', '', meaning));
-  openDialog('All keys', [list]);
+  const box = make('input');
+  box.type = 'checkbox';
+  box.checked = page.hasKeys;
+  box.addEventListener('change', () => {
+    keep({keys: box.checked});
+    useKeys(box.checked);
+  });
+  const label = make('label', 'rw-label-check');
+  label.append(box, make('span', '', 'Single keys judge and move. Without them only the buttons do. This browser keeps it.'));
+  const dialog = openDialog('All keys', [label, list, make('p', 'rw-label-small', LAYOUTS)]);
+  dialog.querySelector('.rw-button').focus();   // not the box, which Space would turn off
+}
+
+// Turns the keys on or off: whoever dictates, or hits keys by accident, should not judge by it (WCAG 2.1.4).
+function useKeys(isOn) {
+  page.hasKeys = isOn;
+  root.classList.toggle('rw-has-no-keys', !isOn);
+  for (const button of root.querySelectorAll('button[data-key]')) tellKey(button);
 }
 
 async function showHistory() {

@@ -15,8 +15,20 @@ const ACTS = {
   ArrowLeft: () => move(-1),
 };
 
+// The key that is meant. Where the layout has no Latin letters it is the one in that place of a keyboard that has them; digits
+// likewise, which some layouts have with shift only, or in signs of their own.
+function nameKey({key, code, shiftKey}) {
+  if (key.length !== 1) return key;
+  const letter = /^Key([A-Z])$/.exec(code ?? '');
+  const isForeign = /[\p{L}\p{M}]/u.test(key) && !/\p{Script=Latin}/u.test(key);
+  if (letter && isForeign) return letter[1].toLowerCase();
+  const digit = /^(?:Digit|Numpad)([0-9])$/.exec(code ?? '');
+  if (digit && !shiftKey && !/^[0-9?a-z]$/i.test(key)) return digit[1];
+  return key.toLowerCase();
+}
+
 function findAct(event) {
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = nameKey(event);
   if (key === '?') return showKeys;
   if (/^[0-3]$/.test(key)) {   // with shift on some keyboards
     return scaleNow() === 'binary' && key > '1' ? null : () => judge('graded', Number(key));
@@ -54,7 +66,7 @@ function onKey(event) {
     return;
   }
   if (root.offsetParent === null || document.hidden || !page.project || root.querySelector('dialog[open]')) return;
-  if (event.defaultPrevented || event.repeat || event.isComposing) return;
+  if (!page.hasKeys || event.defaultPrevented || event.repeat || event.isComposing) return;
   if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
   const act = findAct(event);
   if (!act || isCovered()) return;

@@ -133,6 +133,7 @@ function follow() {
   keep({project, annotator});
   const kept = readKept(KEPT);
   page.view = kept.view === 'list' ? 'list' : 'focus';
+  useKeys(kept.keys !== false);
   page.chosenScale = kept.scale === 'graded' ? 'graded' : 'binary';
   openPage({
     project,

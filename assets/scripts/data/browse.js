@@ -14,7 +14,7 @@ function readName() {
 }
 
 function keepName(name) {
-  shown.name = name.trim() || 'me';
+  shown.name = name.trim() || shown.name;
   try { localStorage.setItem(KEPT, JSON.stringify({...readKept(), annotator: shown.name})); } catch { /* keeps nothing */ }
 }
 
@@ -41,7 +41,13 @@ const nameBox = make('input');
 nameBox.type = 'text';
 nameBox.maxLength = 200;
 nameBox.value = shown.name;
-nameBox.addEventListener('change', () => { keepName(nameBox.value); nameBox.value = shown.name; load(); });
+nameBox.addEventListener('change', () => {
+  const isEmpty = !nameBox.value.trim();
+  keepName(nameBox.value);
+  nameBox.value = shown.name;
+  notice.tell(isEmpty ? `A name cannot be empty, so you still judge as “${shown.name}”.` : '', isEmpty);
+  if (!isEmpty) load();
+});
 nameLabel.append(nameBox);
 
 const ANY = [['', 'any']];
@@ -120,7 +126,7 @@ function showRows() {
   const focused = document.activeElement?.dataset?.candidate;
   shown.rows.clear();
   scaleSelect.hidden = shown.scale !== null || !page.total;
-  const pager = () => makePager(page, 'pairs', (offset) => { wanted.offset = offset; load(); root.scrollIntoView(); });
+  const pager = () => makePager(page, 'pair', (offset) => { wanted.offset = offset; load(); root.scrollIntoView(); });
   if (!page.rows.length) {
     const hasFilter = !clear.hidden;
     const words = hasFilter ? 'No pair fits.' : 'There is nothing to judge in this project yet. Import texts, or find candidates, under Import.';
@@ -318,7 +324,7 @@ async function loadDeleted(offset = 0) {
       return [text, row.kind, formatTime(row.at), canChange() ? back : '–'];
     });
     deletedPlace.replaceChildren(make('summary', '', `Deleted: ${count(page.total, 'text')}`),
-      makeTable(['Text', 'What', 'When', 'Put back'], rows), makePager(page, 'deleted texts', loadDeleted));
+      makeTable(['Text', 'What', 'When', 'Put back'], rows), makePager(page, 'deleted text', loadDeleted));
   } catch (error) {
     notice.tell(error.message, true);
   }

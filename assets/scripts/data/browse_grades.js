@@ -28,7 +28,7 @@ async function sendEntry(entry) {
   Object.assign(entry, {isSending: true, problem: '', theirs: null});
   unsaved.set(keyOf(entry), entry);
   const select = list.querySelector(`select[data-candidate="${entry.candidate}"]`);
-  const hadFocus = document.activeElement === select;
+  const hadFocus = Boolean(select?.parentElement.contains(document.activeElement));   // on the choice, or on what stands beside it
   shown.rows.get(entry.candidate)?.update();
   try {
     const {items: [item]} = await ask('save_grade', {client_id: client, store: entry.store, annotator: entry.annotator, items: [entry.item]});
@@ -53,7 +53,7 @@ async function sendEntry(entry) {
 }
 
 function takeSaved(entry, item) {
-  notice.tell('');
+  notice.tell(item.message ?? '', Boolean(item.message));
   const isHere = entry.store === storeNow();
   const place = isHere && shown.rows.get(entry.candidate);
   if (place) take(place.row, item, entry.annotator);
@@ -75,15 +75,19 @@ function take(row, {state, grade, version}, handle = shown.name) {
 }
 
 function forget(entry) {
+  const select = list.querySelector(`select[data-candidate="${entry.candidate}"]`);
+  const hadFocus = Boolean(select?.parentElement.contains(document.activeElement));
   unsaved.delete(keyOf(entry));
   shown.rows.get(entry.candidate)?.update();
   showUnsaved();
+  if (hadFocus) select.focus();
 }
 
 // How many are not saved, also of rows that are not on this page.
 const unsavedLine = make('div', 'rw-data-tools');
 unsavedLine.hidden = true;
 function showUnsaved() {
+  const hadFocus = unsavedLine.contains(document.activeElement);
   const waiting = [...unsaved.values()].filter((entry) => entry.problem || entry.theirs);
   unsavedLine.hidden = !waiting.length;
   const failed = waiting.filter((entry) => entry.problem && entry.store === storeNow());
@@ -94,6 +98,7 @@ function showUnsaved() {
     unsavedLine.append(make('span', '', `${foreign.length} of them chosen for another database`),
       makeButton('Do not save these', () => foreign.forEach(forget)));
   }
+  if (hadFocus) (unsavedLine.querySelector('button') ?? search).focus();
 }
 
 // What was chosen and not saved stands beside the choice: why, and what can be done.

@@ -10,6 +10,7 @@ const FIXES = {
   judge_no_positive_again: 'Judge mine again', judge_duplicates_again: 'Judge mine again', move_leaks_to_train: 'Move to train',
   delete_no_positive: 'Delete …', delete_empty: 'Delete …',
 };
+const ONE = {queries: 'query', passages: 'passage', candidates: 'candidate', judgements: 'judgement'};
 const notice = makeNotice();
 const run = makeButton('Run the checks', () => load());
 const list = make('div', 'rw-data-checks');
@@ -62,10 +63,10 @@ function makeCheck(check) {
 async function apply(fix, line, isSure = false) {
   const {changed, goes} = await ask('fix_check', {name: fix.name, annotator: myName(), is_sure: isSure});
   if (goes) {
-    const parts = Object.entries(goes).filter(([, number]) => number).map(([noun, number]) => `${number.toLocaleString('en')} ${noun}`);
+    const parts = Object.entries(goes).filter(([, number]) => number).map(([nouns, number]) => count(number, ONE[nouns] ?? nouns, nouns));
     const question = make('p', 'rw-data-fix', `Out of sight would go: ${parts.join(', ')}. Browse can restore them. `);
     question.append(makeButton('Delete', (button) => tried(notice, button, () => apply(fix, line, true))), ' ',
-      makeButton('Keep', () => question.remove()));
+      makeButton('Keep', () => { question.remove(); line.querySelector('button')?.focus(); }));
     line.after(question);
     question.firstElementChild.focus();
     return;

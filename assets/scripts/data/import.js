@@ -11,7 +11,7 @@ function listOf(words, lines, {isOpen = false} = {}) {
 
 function reasons(found) {
   const lines = Object.entries(found.left_out).map(([reason, number]) => `${number.toLocaleString('en')}: ${reason}`);
-  return lines.length ? [listOf(`Left out by the options: ${lines.length} reasons`, lines, {isOpen: true})] : [];
+  return lines.length ? [listOf(`Left out by the options: ${count(lines.length, 'reason')}`, lines, {isOpen: true})] : [];
 }
 
 function problems(found) {
@@ -30,8 +30,18 @@ function differences(found) {
 
 function notes(found) { return found.notes.map((note) => make('p', 'rw-data-note', note)); }
 
-function pairsOf(object, noun) {
-  return Object.entries(object).map(([name, number]) => `${name}: ${count(number, noun)}`).join(' · ');
+function pairsOf(object, noun, plural) {
+  return Object.entries(object).map(([name, number]) => `${name}: ${count(number, noun, plural)}`).join(' · ');
+}
+
+// Whose word counts for the part of a query: the file's, or its hash.
+function makeSplits(found) {
+  const choices = [['keep', 'as the file has them'], ['hash', 'by the hash of each query']];
+  const label = makeSelect(`Parts of the file: ${pairsOf(found.splits, 'query', 'queries')}. Place queries`, choices,
+    found.ignore_splits ? 'hash' : 'keep', (value) => trigger('remap', {ignore_splits: value === 'hash'}));
+  label.classList.add('rw-data-parts');
+  label.querySelector('select').setAttribute('aria-label', 'Place queries');
+  return label;
 }
 
 const GRADE_WORDS = {binary: [['1', '1 · positive'], ['0', '0 · negative']], graded: [['3', '3'], ['2', '2'], ['1', '1'], ['0', '0']]};
@@ -69,12 +79,12 @@ function showPreview(found) {
   ].join(' · ')));
   const about = [];
   if (found.scale) about.push(`Scale: ${found.scale === 'binary' ? 'positive / negative' : 'grades 0 to 3'}`);
-  if (Object.keys(found.splits).length) about.push(`Parts: ${pairsOf(found.splits, 'query').replaceAll('querys', 'queries')}`);
   if (Object.keys(found.annotators).length) about.push(`Judged by ${pairsOf(found.annotators, 'judgement')}`);
   if (found.random_negatives) about.push(`${count(found.random_negatives, 'random negative')} of an export come as candidates, not as judgements`);
   if (found.prompt) about.push(`Prompt of all rows: ${found.prompt}`);
   for (const line of about) root.append(make('p', 'rw-data-note', line));
   root.append(...notes(found), ...differences(found), ...problems(found), ...reasons(found));
+  if (Object.keys(found.splits).length) root.append(makeSplits(found));
   if (found.grades.length) root.append(makeMap(found));
   if (found.sample.length) {
     const rows = found.sample.map((row) => {
@@ -87,7 +97,7 @@ function showPreview(found) {
     });
     root.append(makeTable(['Query', 'Passage', 'Grade', 'By', 'Source'], rows, {caption: 'The first rows'}));
   }
-  say(`Preview of ${found.name}: ${found.used} of ${found.rows} rows can be used`);
+  say(`Preview of ${found.name}: ${found.used} of ${count(found.rows, 'row')} can be used`);
 }
 
 function showReport(found) {

@@ -49,6 +49,7 @@ async function ask(name, wanted = {}) {
 function makeNotice() {
   const notice = make('p', 'rw-data-notice');
   notice.setAttribute('role', 'status');
+  notice.tabIndex = -1;
   notice.hidden = true;
   notice.tell = (words, isProblem = false) => {
     notice.textContent = words;
@@ -58,8 +59,10 @@ function makeNotice() {
   return notice;
 }
 
-// Runs what a button does; a failure stands in the notice, and the button waits meanwhile.
+// Runs what a button does; a failure stands in the notice, and the button waits meanwhile. If the button goes with it, the focus
+// goes on to the notice.
 async function tried(notice, button, act) {
+  const hadFocus = button && document.activeElement === button;
   if (button) button.disabled = true;
   try {
     notice.tell('');
@@ -69,6 +72,8 @@ async function tried(notice, button, act) {
     return undefined;
   } finally {
     if (button) button.disabled = false;
+    const isFree = document.activeElement === document.body || document.activeElement === null;
+    if (hadFocus && isFree) (button.isConnected ? button : notice).focus({preventScroll: true});
   }
 }
 
@@ -182,10 +187,10 @@ function fillSelect(select, choices, value) {
 
 function makePager({offset, size, total}, noun, move) {
   const pager = make('nav', 'rw-data-pager');
-  pager.setAttribute('aria-label', `Pages of ${noun}`);
+  pager.setAttribute('aria-label', `Pages of ${noun}s`);
   const last = Math.min(offset + size, total);
   const range = total ? `${(offset + 1).toLocaleString('en')} to ${last.toLocaleString('en')} of ` : '';
-  pager.append(make('span', '', `${range}${total.toLocaleString('en')} ${noun}`));
+  pager.append(make('span', '', range + count(total, noun)));
   if (total > size) {
     const back = makeButton('Previous', () => move(Math.max(0, offset - size)));
     const on = makeButton('Next', () => move(offset + size));

@@ -256,12 +256,15 @@ def test_what_cannot_be_written_leaves_the_earlier_files(export_store: Store, tm
     first = write(bench, tmp_path / "rows.jsonl")
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json*")}
     bench.judge("q", "car", 0)
+    bench.add_query("long " * 2000)
+    bench.judge("long " * 2000, "bear", 3)
 
     def give_up(stage: str, fraction: float | None) -> None:
         raise KeyboardInterrupt(stage)
 
-    with files_up_to(100), pytest.raises(InputError, match="cannot be written"):
-        write(bench, tmp_path / "rows.jsonl")
+    for size in (100, 5000):  # at the second the manifest has room, and the rows have not
+        with files_up_to(size), pytest.raises(InputError, match=r"rows\.(manifest\.json|jsonl) cannot be written"):
+            write(bench, tmp_path / "rows.jsonl")
     with pytest.raises(KeyboardInterrupt, match="Reading labels"):
         export_training(export_store, bench.project_id, tmp_path / "rows.jsonl", on_progress=give_up)
     with pytest.raises(InputError, match=r"nowhere.* cannot be written"):

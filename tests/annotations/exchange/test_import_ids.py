@@ -88,7 +88,7 @@ def test_a_beir_folder_comes_whole(shared_store: Store, tmp_path: Path) -> None:
     assert preview.splits == {"dev": 1, "train": 1}
     assert preview.raw_grades == {"2": 1, "-1": 1, "1": 2, "3.0": 1, "0": 3}
     assert preview.grade_map["-1"] is None
-    assert preview.notes == ("1 queries stand in several parts of the split. The first one counts.",)
+    assert preview.notes == ("1 query stands in several parts of the split. The first one counts.",)
     assert (preview.queries, preview.passages, report.used, report.problems.count) == (3, 5, 20, 0)
     assert [(row.passage, row.raw_grade) for row in preview.sample[:2]] == [("Only", "0"), ("Panda a bear", "2")]
 

@@ -244,7 +244,8 @@ def test_what_was_deleted_stays_deleted_and_is_told(desk: Desk) -> None:
     desk.store.texts.delete_queries([desk.query_id])
     report = import_it(desk)
     assert report.notes == (
-        "1 queries and 0 passages of the files were deleted here, and stay deleted. Restore them to see their labels.",
+        "1 query and 0 passages of the files had been deleted here, and are not brought back. Restore them to see their "
+        "labels.",
     )
     assert {query for query, _ in labels_of(desk.store, desk.project_id)} == {"new query"}
 

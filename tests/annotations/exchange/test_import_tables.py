@@ -54,7 +54,8 @@ def test_a_csv_of_ours_comes_back_as_it_was(shared_store: Store, tmp_path: Path)
         ("cant_tell", "", None, "Ada"),
         (None, "", None, ""),
     ]
-    assert (report.used, report.problems.count, report.notes) == (4, 0, ())
+    assert (report.used, report.problems.count) == (4, 0)
+    assert [note.partition(", so")[0] for note in report.notes] == ["The file puts 1 query into test and none into train"]
     assert report.batch is not None
     assert report.batch.counts["judgements"] == {"new": 3, "known": 0}
     assert report.batch.report["grade_map"] == {"3": 3, "0": 0}
@@ -76,7 +77,7 @@ def test_columns_are_found_by_other_names_and_the_rest_is_named(shared_store: St
 def test_lines_of_query_tab_passage_need_no_header(shared_store: Store) -> None:
     project_id, preview, _ = take(shared_store, 'q\t"a" said he\n\nq\tb\nno tab\n')
     assert labels_of(shared_store, project_id) == {("q", '"a" said he'): {}, ("q", "b"): {}}
-    assert listed(preview) == [(4, "expected a query, a tab and a passage, got 1 columns. Correct the line.")]
+    assert listed(preview) == [(4, "expected a query, a tab and a passage, got 1 column. Correct the line.")]
 
 
 def test_a_bad_row_is_left_out_with_its_line_and_costs_no_other(shared_store: Store, tmp_path: Path) -> None:
@@ -155,25 +156,27 @@ def test_what_two_rows_say_differently_is_a_problem_and_what_they_repeat_is_none
 
 def test_judgements_that_are_there_stay(shared_store: Store) -> None:
     head = "query,passage,grade,annotator,state\n"
-    project_id, _, _ = take(shared_store, head + "q,a,1,Ada,\nq,c,,Ada,skipped\nq,d,1,Ada,\nq,e,1,,\n")
-    other = "q,a,0,Ada,\nq,b,1,Ada,\nq,c,1,Ada,\nq,d,1,Ada,\nq,a,0,Bob,\nq,e,,,cant_tell\n"
+    project_id, _, _ = take(shared_store, head + "q,a,1,Ada,\nq,c,,Ada,skipped\nq,d,1,Ada,\nq,e,1,,\nq,f,,Ada,later\n")
+    other = "q,a,0,Ada,\nq,b,1,Ada,\nq,c,1,Ada,\nq,d,1,Ada,\nq,a,0,Bob,\nq,e,,,cant_tell\nq,f,,Ada,skipped\n"
     preview, report = take_into(shared_store, project_id, head + other)
     assert labels_of(shared_store, project_id) == {
         ("q", "a"): {"Ada": 1, "Bob": 0},
         **{("q", "b"): {"Ada": 1}, ("q", "c"): {"Ada": "skipped"}, ("q", "d"): {"Ada": 1}, ("q", "e"): {"import": 1}},
+        ("q", "f"): {"Ada": "later"},
     }
-    assert (report.judgements.new, report.judgements.known) == (2, 4)
-    assert (report.passages.new, report.passages.known) == (1, 4)
+    assert (report.judgements.new, report.judgements.known) == (2, 5)
+    assert (report.passages.new, report.passages.known) == (1, 5)
     assert (
-        "There were already: 1 queries, 4 passages, 4 candidates, 4 judgements. 3 judgements of the file" in report.sentence
+        "There were already: 1 query, 5 passages, 5 candidates, 5 judgements. 4 judgements of the file" in report.sentence
     )
     assert [(problem.line, problem.message) for problem in preview.differing.listed] == [
         (2, "grade 0 by Ada, but grade 1 in the project, which stays."),
         (4, "grade 1 by Ada, but skipped in the project, which stays."),
         (7, "can't tell by import, but grade 1 in the project, which stays."),
+        (8, "skipped by Ada, but later in the project, which stays."),
     ]
     assert report.batch is not None
-    assert report.batch.report["differing"]["count"] == 3
+    assert report.batch.report["differing"]["count"] == 4
     more = "".join(f"q,x{number},{{0}},Ada,\n" for number in range(30))
     take_into(shared_store, project_id, head + more.format(0))
     preview, _ = take_into(shared_store, project_id, head + more.format(1))

@@ -71,12 +71,11 @@ def build_annotate_tab(services: Services) -> AnnotateTab:
     everything = [project, name, view, message]
     view.arrived(events.arrive, None, everything, **_QUIET)
     view.sample(events.try_example, name, everything, **_QUIET)
-    project.input(events.show, [project, name], everything, **_QUIET)
-    name.submit(events.show, [project, name], everything, **_QUIET)
-    name.blur(events.show, [project, name], everything, **_QUIET)
+    for chosen in (project.input, name.submit, name.blur):
+        chosen(events.show, [project, name, view], everything, **_QUIET)
     is_open = gr.State(False)
     new.click(events.turn_form, is_open, [form, is_open], **_QUIET)
-    made = create.click(events.create, [title, guideline, language, name], [*everything, form, is_open], **_QUIET)
+    made = create.click(events.create, [title, guideline, language, name, view], [*everything, form, is_open], **_QUIET)
     made.then(None, None, [title, guideline, language], js="() => ['', '', '']", **_QUIET)
     return AnnotateTab(project=project, name=name, view=view, message=message, enter=events.enter, show=events.show)
 
@@ -87,10 +86,11 @@ def label_view(services: Services) -> gr.HTML:
     Its events are `arrived`, with the `project` and `annotator` that this browser kept, and `sample`, which asks for the
     example's project.
     """
+    may_change = "yes" if services.can_change_labels else "no"  # the guideline
     files = sorted(file.name for file in (FOLDER / "scripts" / "annotate").glob("*.js"))
     return gr.HTML(
         {},
-        html_template='<div class="rw-annotate" role="region" aria-label="Labelling"></div>'
+        html_template=f'<div class="rw-annotate" role="region" aria-label="Labelling" data-may-change="{may_change}"></div>'
         '<p class="rw-spoken rw-hidden" role="status"></p>',
         js_on_load="\n".join(read_text(f"scripts/annotate/{name}") for name in files),
         apply_default_css=False,

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ui.comparison import Comparison
+from ui.components import done
 from ui.downloading import describe_downloads
 from ui.errors import keep_on_failure
 from ui.passages import join_passages, read_passages_file
@@ -98,7 +99,7 @@ class CompareEvents:
     def upload(self, path: str) -> Any:
         """Read a file: query, passages, separation, message."""
         texts, note = keep_on_failure(_read_file)(path)
-        return (*(texts if isinstance(texts, tuple) else (gr.skip(),) * 3), note)
+        return (*texts, done(note)) if isinstance(texts, tuple) else ((gr.skip(),) * 3 + (note,))
 
     def stop(self, request: gr.Request) -> None:
         """Stop the run of this visit."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui.components import done
 from ui.hosting import say_to_visitor
 from ui.label_projects import create_project
 from ui.services import Services
@@ -50,7 +51,8 @@ class FrameEvents:
 
         def act() -> Any:
             made = create_project(self._services.labels.store, title or "", language=language or "")
-            return (*self._show(made.id, f"“{made.name}” is made. Import texts and labels, or send some from Compare."), "")
+            said = f"“{made.name}” is made. Import texts and labels, or send some from Compare."
+            return (*self._show(made.id, done(said)), "")
 
         return self._answer(act, boxes=1)
 
@@ -59,19 +61,19 @@ class FrameEvents:
 
         def act() -> Any:
             renamed = rename_project(self._services, project, title)
-            return (*self._show(renamed.id, f"The project is called “{renamed.name}” now."), "")
+            return (*self._show(renamed.id, done(f"The project is called “{renamed.name}” now.")), "")
 
         return self._answer(act, boxes=1)
 
     def archive(self, project: Any) -> Any:
         """Take the chosen project off the list, and show another one."""
-        return self._answer(lambda: self._show(None, archive_project(self._services, project)))
+        return self._answer(lambda: self._show(None, done(archive_project(self._services, project))))
 
     def restore(self, archived: Any, project: Any) -> Any:
         """Put an archived project back on the list, and show it."""
         return self._answer(lambda: self._show(restore_project(self._services, archived).id))
 
-    def _show(self, project: Any, message: str = "") -> tuple[Any, ...]:
+    def _show(self, project: Any, message: Any = "") -> tuple[Any, ...]:
         choices, chosen = choose_project(self._services, project)
         return (
             gr.update(choices=choices, value=chosen),

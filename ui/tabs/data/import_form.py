@@ -91,7 +91,7 @@ class _ImportEvents(LongEvents):
 
     def look(self, values: dict[Any, Any], request: gr.Request, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Show what would be imported."""
-        return self.work(request, progress, lambda tell: self._look(values, None, tell))
+        return self.work(request, progress, lambda tell: self._look(values, {}, tell))
 
     def remap(
         self,
@@ -100,9 +100,9 @@ class _ImportEvents(LongEvents):
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (how gradio hands it over)
     ) -> Any:
-        """Show it again with another map of grades."""
+        """Show it again with another map of grades, or with the parts of its queries left out or kept."""
         data = event._data if isinstance(event._data, dict) else {}
-        return self.work(request, progress, lambda tell: self._look(values, data.get("map"), tell))
+        return self.work(request, progress, lambda tell: self._look(values, data, tell))
 
     def start(self, values: dict[Any, Any], request: gr.Request, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Import it."""
@@ -115,7 +115,7 @@ class _ImportEvents(LongEvents):
 
         return self.work(request, progress, act)
 
-    def _look(self, values: dict[Any, Any], changes: object, tell: Progress) -> Any:
+    def _look(self, values: dict[Any, Any], chosen: Mapping[str, Any], tell: Progress) -> Any:
         form = self.read(values)
         found, looked = preview(
             self.services,
@@ -123,7 +123,8 @@ class _ImportEvents(LongEvents):
             _given(form),
             options=form,
             looked=form["looked"],
-            changes=changes,
+            changes=chosen.get("map"),
+            ignore_splits=chosen.get("ignore_splits"),
             on_progress=tell,
         )
         return describe_place(self.services, form["project"]) | found, "", looked

@@ -23,10 +23,17 @@ _Map = dict[str, int | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """What was looked at before it is imported: the files by their hash, and the map that was chosen for them."""
+    """What was looked at before it is imported: the files by their hash, and what was chosen for them.
+
+    Attributes:
+        sha256: of the files; empty before anything was looked at.
+        grade_map: what values of the file become, as far as that was chosen.
+        ignore_splits: whether the parts that the file puts queries into are left out.
+    """
 
     sha256: str = ""
     grade_map: _Map = field(default_factory=dict)
+    ignore_splits: bool = False
 
 
 def preview(
@@ -37,6 +44,7 @@ def preview(
     options: Mapping[str, Any],
     looked: Looked,
     changes: object = None,
+    ignore_splits: object = None,
     on_progress: Progress | None = None,
 ) -> tuple[Answer, Looked]:
     """Find out what an import would bring.
@@ -46,8 +54,9 @@ def preview(
         project: the id of the project.
         given: what is to be imported.
         options: as they stand on the form, see `read_options`.
-        looked: what was looked at before; its map goes on for the same files.
+        looked: what was looked at before; what was chosen goes on for the same files.
         changes: of the map, as the page sends them: values and what they become.
+        ignore_splits: whether the file's parts are left out; `None` where the page does not say.
         on_progress: told how far it is; what it raises ends it.
 
     Returns:
@@ -60,16 +69,18 @@ def preview(
 
     chosen = require_project(services, project)
     with open_given(services, given) as source:
-        grade_map = dict(looked.grade_map) if looked.sha256 == source.sha256 else {}
-        grade_map |= read_map(changes)
+        before = looked if looked.sha256 == source.sha256 else Looked()
+        grade_map = before.grade_map | read_map(changes)
+        leave_out = before.ignore_splits if ignore_splits is None else ignore_splits is True
         found = preview_import(
             services.labels.store,
             chosen.id,
             source,
-            options=read_options(options, grade_map),
+            options=read_options(options, grade_map, ignore_splits=leave_out),
             on_progress=on_progress,
         )
-        return describe_preview(found, source), Looked(sha256=source.sha256, grade_map=grade_map)
+        shown = describe_preview(found, source) | {"ignore_splits": leave_out}
+        return shown, Looked(sha256=source.sha256, grade_map=grade_map, ignore_splits=leave_out)
 
 
 def run(
@@ -98,20 +109,22 @@ def run(
 
     chosen = require_project(services, project)
     with open_given(services, given) as source:
+        if not looked.sha256:
+            raise InputError("Press Preview first: it shows what would come, and then Import brings it.")
         if looked.sha256 != source.sha256:
             raise InputError("This is not what the preview shows. Press Preview, look at it, and then Import.")
         report = run_import(
             services.labels.store,
             chosen.id,
             source,
-            options=read_options(options, looked.grade_map),
+            options=read_options(options, looked.grade_map, ignore_splits=looked.ignore_splits),
             again=options.get("again") is True,
             on_progress=on_progress,
         )
     return describe_report(report)
 
 
-def read_options(values: Mapping[str, Any], grade_map: _Map) -> "ImportOptions":
+def read_options(values: Mapping[str, Any], grade_map: _Map, *, ignore_splits: bool = False) -> "ImportOptions":
     """Read the options of the form: `annotator`, `scale`, `max_queries` and `run_depth`, the last two as texts.
 
     Raises:
@@ -129,6 +142,7 @@ def read_options(values: Mapping[str, Any], grade_map: _Map) -> "ImportOptions":
         grade_map=grade_map or None,
         max_queries=read_count(values.get("max_queries"), "Only the first queries"),
         run_depth=read_count(values.get("run_depth"), "Candidates of a run"),
+        ignore_splits=ignore_splits,
     )
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from annotations.errors import InputError
-from ui.components import message_line
+from annotations.plurals import count
+from ui.components import done, message_line
 from ui.label_requests import Answer, Request, read_text
 from ui.services import Services
 from ui.tabs.data.export_form import build_label_options
@@ -45,7 +46,7 @@ def make_snapshot(
         raise InputError(f"A snapshot needs a name of at most {_LONGEST_NAME} characters. Give it one.")
     labels = services.labels
     report = create_snapshot(labels.store, chosen.id, labels.snapshots, name=name, options=options, on_progress=on_progress)
-    parts = ", ".join(f"{part['queries']} queries in {split}" for split, part in report.parts.items())
+    parts = ", ".join(f"{count(part['queries'], 'query')} in {split}" for split, part in report.parts.items())
     return " ".join([f"“{report.registered.name}” is made: {parts}.", *report.warnings])
 
 
@@ -102,7 +103,7 @@ class _SnapshotEvents(LongEvents):
             form = self.read(values)
             options = read_options(form)
             said = make_snapshot(self.services, form["project"], form["name"], options=options, on_progress=tell)
-            return describe_place(self.services, form["project"]), said, ""
+            return describe_place(self.services, form["project"]), done(said), ""
 
         return self.work(request, progress, act)
 
