@@ -11,6 +11,7 @@ from reranker_core.downloads import Downloads
 from reranker_core.home import MODELS_FILE, find_home
 from reranker_core.local_models import LocalModels
 from reranker_core.pool import ModelPool
+from ui.choices import list_first_models
 from ui.label_place import Labels
 from ui.layout import build_app, launch_options
 from ui.services import Services, import_torch_later
@@ -28,6 +29,9 @@ def main() -> None:
     parser.add_argument("--allow_downloads", action="store_true", help="let visitors of a hosted app download models")
     parser.add_argument(
         "--shared_labels", action="store_true", help="let visitors of a hosted app delete, archive, rename and fix labels"
+    )
+    parser.add_argument(
+        "--first_models", nargs="+", metavar="NAME", help="models that Compare begins with (default: bm25 starter-encoder)"
     )
     parser.add_argument("--home", help="folder of the app's own data (default: ./workbench-data)")
     parser.add_argument(
@@ -47,6 +51,7 @@ def main() -> None:
         downloads=Downloads(),
         local_models=LocalModels(home / MODELS_FILE),
         labels=Labels(home, copies_apart=0.0 if is_local else _COPIES_APART),
+        first_models=tuple(options.first_models or list_first_models()),
         allow_folders=is_local,
         allow_download=is_local or options.allow_downloads,
         allow_label_changes=is_local or options.shared_labels,

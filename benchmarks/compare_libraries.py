@@ -60,10 +60,10 @@ PLAIN_LINEARS = "BENCHMARK_PLAIN_LINEARS"  # in the environment, so that child p
 
 def load_ours(folder: Path) -> Engine:
     """Load this library."""
-    from reranker_core import load_reranker, loading
+    from reranker_core import filling, load_reranker
 
     if PLAIN_LINEARS in os.environ:
-        loading.can_pack = lambda _: False  # as on a processor where oneDNN's operator is not to be had
+        filling.can_pack = lambda _: False  # as on a processor where oneDNN's operator is not to be had
     reranker = load_reranker(folder, device="cpu")
     return lambda pairs, _: [row[0] for row in reranker.score(pairs, max_length=MAX_LENGTH).values]
 

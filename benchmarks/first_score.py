@@ -1,9 +1,9 @@
-"""How long from `python app.py` to the first paint and to the first BM25 score that a person asks for.
+"""How long from `python app.py` to the first paint, to a neural score, and to the scores that a person asks for.
 
     python benchmarks/first_score.py [--rounds 5]
 
 Needs Debian's Chromium and the `test` extra. The browser is already running when the clock starts; each round starts the
-app anew. Target of the project: both within 8 s on two cores.
+app anew. Targets of the project: first paint within 8 s, a neural score within 15 s on two cores.
 """
 
 import argparse
@@ -21,10 +21,11 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
+NAMES = ("page served", "first paint", "neural scores", "scores asked")
 
 
-def measure(browser: Any) -> tuple[float, float, float]:
-    """Start the app once; return seconds to the served page, to the painted page, and to a BM25 score."""
+def measure(browser: Any) -> tuple[float, float, float, float]:
+    """Start the app once; return seconds to the served page, first paint, the starter's scores, and those asked for."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -48,6 +49,8 @@ def measure(browser: Any) -> tuple[float, float, float]:
         page.goto(url)
         page.get_by_label("Query", exact=True).wait_for()
         painted = time.perf_counter() - start
+        page.locator("th", has_text="starter-encoder").first.wait_for()
+        neural = time.perf_counter() - start
         page.get_by_label("Query", exact=True).fill("which animal eats bamboo stems?")
         page.get_by_label("Query", exact=True).press("Control+Enter")
         page.locator(".rw-lead q", has_text="which animal").wait_for()
@@ -56,7 +59,7 @@ def measure(browser: Any) -> tuple[float, float, float]:
     finally:
         app.terminate()
         app.wait()
-    return served, painted, scored
+    return served, painted, neural, scored
 
 
 def main() -> None:
@@ -69,8 +72,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
         times = [measure(browser) for _ in range(rounds)]
         browser.close()
-    for name, column in zip(("page served", "first paint", "BM25 score"), zip(*times, strict=True), strict=True):
-        print(f"{name:12} median {statistics.median(column):.1f} s   worst {max(column):.1f} s   of {rounds}")
+    for name, column in zip(NAMES, zip(*times, strict=True), strict=True):
+        print(f"{name:14} median {statistics.median(column):.1f} s   worst {max(column):.1f} s   of {rounds}")
 
 
 if __name__ == "__main__":

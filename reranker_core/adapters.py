@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from reranker_core.checkpoints import Checkpoint, count_blocks, read_tensor_file
+from reranker_core.checkpoints import CLASSIFIER_NAMES, Checkpoint, count_blocks, read_tensor_file
 from reranker_core.errors import AdapterError, UnsupportedModelError
 from reranker_core.hub import read_json
 from reranker_core.notices import warn_user
 
 _ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
-_PREFIX = "base_model.model."
+ADAPTER_PREFIX = "base_model.model."
+_HEADS = ("classifier.", "lm_head.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,17 @@ class Adapter:
         """The score heads that a layerwise adapter brings whole, by their place in `lm_head`."""
         found = {}
         for name, tensor in self.tensors.items():
-            if match := re.fullmatch(rf"{re.escape(_PREFIX)}lm_head\.(\d+)\.linear_head\.weight", name):
+            if match := re.fullmatch(rf"{re.escape(ADAPTER_PREFIX)}lm_head\.(\d+)\.linear_head\.weight", name):
                 found[int(match[1])] = tensor
         return found
+
+    @property
+    def classifier(self) -> dict[str, torch.Tensor]:
+        """The score head that an encoder's adapter brings whole, by its published names; empty if it is not all there."""
+        names = {name: ADAPTER_PREFIX + name for name in CLASSIFIER_NAMES}
+        if not self.tensors.keys() >= set(names.values()):
+            return {}
+        return {name: self.tensors[key] for name, key in names.items()}
 
 
 def read_adapter(folder: str | Path) -> Adapter:
@@ -91,15 +100,13 @@ def check_adapter(adapter: Adapter, base: Checkpoint, *, base_name: str) -> None
     Raises:
         AdapterError: the adapter was trained on other weights, or does not fit these.
     """
-    if adapter.base_fingerprint is not None:
-        if adapter.base_fingerprint != base.fingerprint():
-            raise AdapterError(
-                f"{adapter.folder} was trained on other weights than {base_name}: its base was "
-                f"{adapter.base_name or 'not named'}, fingerprint {adapter.base_fingerprint[:12]}…. Load it on that base."
-            )
-        return
+    if adapter.base_fingerprint is not None and adapter.base_fingerprint != base.fingerprint():
+        raise AdapterError(
+            f"{adapter.folder} was trained on other weights than {base_name}: its base was "
+            f"{adapter.base_name or 'not named'}, fingerprint {adapter.base_fingerprint[:12]}…. Load it on that base."
+        )
     _check_shapes(adapter, base, base_name=base_name)
-    if not _is_same_name(adapter.base_name, base_name, base.folder):
+    if adapter.base_fingerprint is None and not _is_same_name(adapter.base_name, base_name, base.folder):
         warn_user(
             f"{adapter.folder} names {adapter.base_name or 'no model'} as its base and is loaded on {base_name}. The "
             "shapes fit; whether the weights are those it was trained on cannot be told."
@@ -117,15 +124,19 @@ def apply_adapter(model: nn.Module, adapter: Adapter, *, merge: bool) -> None:
     Raises:
         AdapterError: the adapter changes something that a reranker of this family does not read.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+    from peft import LoraConfig, LoraModel, get_peft_model_state_dict, set_peft_model_state_dict
 
     known = set(LoraConfig.__dataclass_fields__)
     settings = {key: value for key, value in adapter.config.items() if key in known}
     # The task type would pick a wrapper that expects generate(); the weights are the same without.
-    wrapped = PeftModel(model, LoraConfig(**(settings | {"task_type": None, "inference_mode": True})))
-    places = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-    _check_places(adapter, {name: tuple(place.shape) for name, place in places.items()}, model)
-    set_peft_model_state_dict(wrapped, {name: adapter.tensors[name] for name in places})
+    config = LoraConfig(**(settings | {"task_type": None, "inference_mode": True}))
+    wrapped = LoraModel(model, config, "default")
+    for name, parameter in model.named_parameters():
+        if ".lora_" in name or name.startswith(_HEADS):  # small, and exact whatever the dtype of the rest
+            parameter.data = parameter.data.float()
+    places = get_peft_model_state_dict(model, save_embedding_layers=False)
+    _check_places(adapter, {ADAPTER_PREFIX + name: tuple(place.shape) for name, place in places.items()}, model)
+    set_peft_model_state_dict(model, {name: adapter.tensors[ADAPTER_PREFIX + name] for name in places})
     if merge:
         wrapped.merge_and_unload()
 
@@ -140,7 +151,7 @@ def _check_places(adapter: Adapter, places: dict[str, tuple[int, ...]], model: n
         )
     modules = dict(model.named_modules())
     for name in adapter.tensors.keys() - places.keys():
-        place = re.sub(r"\.(lora_[AB]\.)?(weight|bias)$", "", name.removeprefix(_PREFIX))
+        place = re.sub(r"\.(lora_[AB]\.)?(weight|bias)$", "", name.removeprefix(ADAPTER_PREFIX))
         if place in modules:  # else it belongs to a layer that was not loaded
             raise AdapterError(
                 f"{adapter.folder} has weights for {place}, which its adapter_config.json leaves out. {written}"
@@ -155,12 +166,14 @@ def _check_places(adapter: Adapter, places: dict[str, tuple[int, ...]], model: n
 
 def _check_shapes(adapter: Adapter, base: Checkpoint, *, base_name: str) -> None:
     for name, tensor in adapter.tensors.items():
-        match = re.fullmatch(rf"{re.escape(_PREFIX)}(.+?)(?:\.lora_(A|B))?\.(weight|bias)", name)
+        match = re.fullmatch(rf"{re.escape(ADAPTER_PREFIX)}(.+?)(?:\.lora_(A|B))?\.(weight|bias)", name)
         if not match:
             raise AdapterError(f"{adapter.folder} holds {name}, which is no part of a LoRA adapter that can be loaded.")
         place, side, kind = match.groups()
         if re.fullmatch(r"lm_head\.\d+\.linear_head", place) and side is None:
             continue  # whole heads may be new to the base; the loader counts them
+        if f"{place}.{kind}" in adapter.classifier and base.shape(f"{place}.{kind}") is None:
+            continue  # so may a whole classifier
         shape = base.shape(f"{place}.{kind}")
         if shape is None:
             raise AdapterError(

@@ -5,7 +5,7 @@ half precision torch's own varlen kernel; anywhere else one padded call. `benchm
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -17,8 +17,6 @@ from reranker_core.packing import SequenceLayout
 
 ATTENTION_NAME = "reranker_packed"
 
-Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, SequenceLayout, float | None], torch.Tensor]
-
 
 def register_packed_attention() -> None:
     """Make `attn_implementation="reranker_packed"` known to transformers; calling it again changes nothing."""
@@ -28,7 +26,13 @@ def register_packed_attention() -> None:
 
 
 def packed_attention(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, layout: SequenceLayout, scale: float | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *,
+    layout: SequenceLayout,
+    scale: float | None,
+    dropout: float = 0.0,
 ) -> torch.Tensor:
     """Let the tokens of each sequence attend to their own sequence, with the kernel that suits device and dtype.
 
@@ -38,37 +42,62 @@ def packed_attention(
         value: as `key`.
         layout: where the sequences lie.
         scale: factor on the dot products; by default 1 / sqrt(head_dim).
+        dropout: of the attention weights, in training; from 0 to 1.
 
     Returns:
         (queries, heads, head_dim)
     """
     if query.device.type == "cpu":
-        kernel: Kernel = attend_by_sequence
-    elif query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16):
-        kernel = attend_varlen
-    else:
-        kernel = attend_padded
-    return kernel(query, key, value, layout, scale)
+        return attend_by_sequence(query, key, value, layout, scale, dropout)
+    # torch's varlen kernel knows no dropout.
+    if query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16) and not dropout:
+        return attend_varlen(query, key, value, layout, scale)
+    return attend_padded(query, key, value, layout, scale, dropout)
 
 
 def attend_by_sequence(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: SequenceLayout, scale: float | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    layout: SequenceLayout,
+    scale: float | None,
+    dropout: float = 0.0,
 ) -> torch.Tensor:
     """Call scaled_dot_product_attention once for each sequence; shapes as in `packed_attention`."""
+    contexts = _attend_each(query, key, value, layout, scale, dropout)
+    if torch.is_grad_enabled():
+        return torch.cat(list(contexts))  # writing piece by piece would copy the whole gradient for each piece
     output = query.new_empty(query.shape[1], query.shape[0], query.shape[2])
+    for (start, end), context in zip(pairwise(layout.query_bounds), contexts, strict=True):
+        output[start:end] = context
+    return output
+
+
+def _attend_each(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    layout: SequenceLayout,
+    scale: float | None,
+    dropout: float,
+) -> Iterator[torch.Tensor]:
+    """Give the context of each sequence in turn: (queries of the sequence, heads, head_dim)."""
     has_groups = query.shape[0] != key.shape[0]
-    for (q0, q1), (k0, k1) in zip(pairwise(layout.query_bounds), pairwise(layout.key_bounds), strict=True):
+    # split, whose gradient is one cat; the gradient of a slice is as long as everything together.
+    queries = torch.split(query, _lengths(layout.query_bounds), dim=1)
+    keys, values = (torch.split(states, _lengths(layout.key_bounds), dim=1) for states in (key, value))
+    for one_query, one_key, one_value in zip(queries, keys, values, strict=True):
         # (1, heads, length, head_dim)
         context = scaled_dot_product_attention(
-            query[None, :, q0:q1],
-            key[None, :, k0:k1],
-            value[None, :, k0:k1],
-            is_causal=layout.is_causal and q1 - q0 > 1,
+            one_query[None],
+            one_key[None],
+            one_value[None],
+            dropout_p=dropout,
+            is_causal=layout.is_causal and one_query.shape[1] > 1,
             scale=scale,
             enable_gqa=has_groups,
         )
-        output[q0:q1] = context[0].transpose(0, 1)
-    return output
+        yield context[0].transpose(0, 1)
 
 
 def attend_varlen(
@@ -111,7 +140,12 @@ def attend_varlen(
 
 
 def attend_padded(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: SequenceLayout, scale: float | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    layout: SequenceLayout,
+    scale: float | None,
+    dropout: float = 0.0,
 ) -> torch.Tensor:
     """Pad queries and keys, attend once under a mask, and take the padding out; shapes as in `packed_attention`."""
     queries = _pad_sequences(query, layout.query_bounds)  # (sequences, heads, longest query, head_dim)
@@ -123,9 +157,16 @@ def attend_padded(
     if layout.is_causal:
         mask = mask & (places <= torch.arange(queries.shape[2], device=query.device)[:, None])
     context = scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, scale=scale, enable_gqa=query.shape[0] != key.shape[0]
+        queries,
+        keys,
+        values,
+        attn_mask=mask,
+        dropout_p=dropout,
+        scale=scale,
+        enable_gqa=query.shape[0] != key.shape[0],
     )
-    kept = [context[n, :, :length].transpose(0, 1) for n, length in enumerate(_lengths(layout.query_bounds))]
+    lengths_of_queries = _lengths(layout.query_bounds)
+    kept = [one[:, :length].transpose(0, 1) for one, length in zip(context.unbind(), lengths_of_queries, strict=True)]
     return torch.cat(kept)
 
 
@@ -138,10 +179,12 @@ def _transformers_attention(
     *,
     layout: SequenceLayout,
     scaling: float | None = None,
-    **_: Any,  # what transformers passes to every attention: dropout, position_ids, use_cache, ...
+    dropout: float = 0.0,
+    **_: Any,  # what transformers passes to every attention: position_ids, use_cache, ...
 ) -> tuple[torch.Tensor, None]:
     """Adapt `packed_attention` to the call of transformers: (1, heads, tokens, head_dim) → (1, tokens, heads, head_dim)."""
-    return packed_attention(query[0], key[0], value[0], layout=layout, scale=scaling)[None], None
+    context = packed_attention(query[0], key[0], value[0], layout=layout, scale=scaling, dropout=dropout)
+    return context[None], None
 
 
 def _pad_sequences(states: torch.Tensor, bounds: tuple[int, ...]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What is known of the models before any of them is loaded: the five published ones and BM25.
+"""What is known of the models before any of them is loaded: the five published ones, our starter, and BM25.
 
 Text and layers are the model card's; parameters, context, licence and size are not on it and come from the models'
 own pages and configs as far as they could be read (see README, limits). Published results lie in
@@ -17,7 +17,7 @@ class ModelInfo:
 
     Attributes:
         name: the short name by which it is asked for.
-        repo_id: its name on the Hugging Face Hub; empty for BM25 and for folders of this machine.
+        repo_id: its name on the Hugging Face Hub; empty for BM25, for bundled models and for folders of this machine.
         family: `"encoder"`, `"decoder"`, `"layerwise"` or `"bm25"`.
         base_model: what it was trained from.
         languages: as the card says.
@@ -28,6 +28,7 @@ class ModelInfo:
         licence: of the weights.
         download_gb: size of the weights in GB (10^9 bytes): parameters × 4 bytes, as they are published in float32.
         warning: what the published results warn of, or an empty string.
+        is_bundled: its folder comes with this program, so that it needs no network.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelInfo:
     licence: str
     download_gb: float | None
     warning: str = ""
+    is_bundled: bool = False
 
     @property
     def title(self) -> str:
@@ -71,6 +73,20 @@ MODELS: tuple[ModelInfo, ...] = (
         context=None,
         licence="",
         download_gb=None,
+    ),
+    ModelInfo(
+        name="starter-encoder",
+        repo_id="",
+        family="encoder",
+        base_model="all-MiniLM-L6-v2",
+        languages="English",
+        layers=None,
+        advice="Small and here at once, for trying things out; the published models are far better.",
+        parameters=16,
+        context=512,
+        licence="Apache-2.0",
+        download_gb=0.03,
+        is_bundled=True,
     ),
     ModelInfo(
         name="bge-reranker-base",

@@ -10,6 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,19 @@ from safetensors import SafetensorError, safe_open
 from reranker_core.errors import UnsupportedModelError
 from reranker_core.hub import WEIGHT_FILES, WEIGHT_INDEXES, read_json
 
+# The score head of an encoder, as the published rerankers name it.
+CLASSIFIER_NAMES = (
+    "classifier.dense.weight",
+    "classifier.dense.bias",
+    "classifier.out_proj.weight",
+    "classifier.out_proj.bias",
+)
+
 
 class Checkpoint:
     """A folder with config.json and weights.
+
+    Tensors have the names of the published rerankers: a bare XLM-R, whose own lack `roberta.` in front, gets it.
 
     Attributes:
         folder: the folder.
@@ -38,17 +49,17 @@ class Checkpoint:
         self.folder = folder
         self.config = read_json(folder / "config.json", purpose="a model folder needs it to say what the model is")
         self.model_type: str = self.config.get("model_type") or ""
-        self._files = _list_tensors(folder)
+        self._places = {_publish(name, self.model_type): _Place(path, name) for name, path in _list_tensors(folder).items()}
 
     @property
     def tensor_names(self) -> list[str]:
         """The names of all tensors, sorted."""
-        return sorted(self._files)
+        return sorted(self._places)
 
     @property
     def depth(self) -> int:
         """How many blocks the weights hold, whatever config.json says."""
-        return count_blocks(self._files)
+        return count_blocks(self._places)
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
         """Read tensors by name, one at a time, in the dtype of the file.
@@ -57,28 +68,28 @@ class Checkpoint:
             UnsupportedModelError: a name is not in the checkpoint, or a file is damaged.
         """
         wanted = set(names)
-        if missing := sorted(wanted - self._files.keys()):
+        if missing := sorted(wanted - self._places.keys()):
             raise UnsupportedModelError(
                 f"{self.folder} lacks {len(missing)} of the weights that its config.json promises, such as {missing[0]}. "
                 "Copy or download the folder again."
             )
-        for path in sorted({self._files[name] for name in wanted}):
+        for path in sorted({self._places[name].path for name in wanted}):
             with _open_tensors(path) as tensors:
                 for name in sorted(wanted):
-                    if self._files[name] == path:
-                        yield name, tensors.get_tensor(name)
+                    if self._places[name].path == path:
+                        yield name, tensors.get_tensor(self._places[name].name)
 
     def read_row(self, name: str, row: int) -> torch.Tensor:
         """Read one row of a matrix without the rest of it."""
-        with _open_tensors(self._files[name]) as tensors:
-            return tensors.get_slice(name)[row : row + 1]  # type: ignore[no-any-return]
+        with self._open_slice(name) as part:
+            return part[row : row + 1]  # type: ignore[no-any-return]
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """Look up the shape of a tensor; `None` if there is none of that name."""
-        if name not in self._files:
+        if name not in self._places:
             return None
-        with _open_tensors(self._files[name]) as tensors:
-            return tuple(tensors.get_slice(name).get_shape())
+        with self._open_slice(name) as part:
+            return tuple(part.get_shape())
 
     def fingerprint(self) -> str:
         """Hash what tells this checkpoint from another of the same architecture, over its whole depth.
@@ -88,13 +99,19 @@ class Checkpoint:
         """
         digest = hashlib.sha256()
         for name in self.tensor_names:
-            with _open_tensors(self._files[name]) as tensors:
-                part = tensors.get_slice(name)
+            with self._open_slice(name) as part:
                 shape = part.get_shape()
                 rows = part[:1] if len(shape) > 1 else part[:]
                 digest.update(f"{name} {shape} {rows.dtype}".encode())
                 digest.update(rows.flatten()[:256].contiguous().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
+
+    @contextmanager
+    def _open_slice(self, name: str) -> Iterator[Any]:
+        """Open one tensor, of which nothing is read yet."""
+        place = self._places[name]
+        with _open_tensors(place.path) as tensors:
+            yield tensors.get_slice(place.name)
 
 
 def count_blocks(names: Iterable[str]) -> int:
@@ -111,6 +128,20 @@ def read_tensor_file(path: Path) -> dict[str, torch.Tensor]:
     """
     with _open_tensors(path) as tensors:
         return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (not a dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a tensor lies: in which file, and under which name there."""
+
+    path: Path
+    name: str
+
+
+def _publish(name: str, model_type: str) -> str:
+    """Name a tensor as the published rerankers do."""
+    is_bare = model_type == "xlm-roberta" and name.startswith(("embeddings.", "encoder.", "pooler."))
+    return f"roberta.{name}" if is_bare else name
 
 
 def _list_tensors(folder: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""`python -m reranker_core score|rank|models`: the library's jobs from a shell."""
+"""`python -m reranker_core score|rank|models|evaluate|merge`: the library's jobs from a shell."""
 
 import argparse
 import sys
@@ -10,6 +10,8 @@ from typing import Any
 from reranker_core.baseline import BM25Reranker
 from reranker_core.command_output import add_output_options, note, run_command, show_progress, write_rows
 from reranker_core.errors import InputError, RerankerError
+from reranker_core.evaluation.command import EXAMPLES, add_evaluate_options, run_evaluate
+from reranker_core.merge_command import add_merge_options, run_merge
 from reranker_core.models_command import add_home_option, add_models_options, look_up_model, run_models
 from reranker_core.reranker import Reranker
 from reranker_core.rows import Row, read_rows
@@ -26,6 +28,7 @@ _EXAMPLES = """examples:
   python -m reranker_core models
   python -m reranker_core models --add ./my-model --as mine
   python -m reranker_core score --model mine --input pairs.jsonl
+  python -m reranker_core merge --model bge-reranker-v2-m3 --adapter ./my-adapter --output ./my-model
 """
 
 
@@ -37,16 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m reranker_core", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m reranker_core", epilog=_EXAMPLES + EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="score|rank|models")
+    commands = parser.add_subparsers(required=True, metavar="score|rank|models|evaluate|merge")
     score = commands.add_parser("score", help="score pairs, in input order")
     rank = commands.add_parser("rank", help="order each query's passages")
     models = commands.add_parser("models", help="list the models and what is ready on this machine; add or forget one")
+    evaluate = commands.add_parser("evaluate", help="measure BM25 and models on labelled data, side by side")
+    merge = commands.add_parser("merge", help="write a base and its adapter as one whole model")
     for command in (score, rank):
         _add_input_options(command)
         _add_model_options(command)
     add_models_options(models)
+    add_evaluate_options(evaluate)
+    add_home_option(evaluate)
+    add_merge_options(merge)
+    add_home_option(merge)
     rank.add_argument("--top_k", type=int, help="passages to write for each query (default: all)")
     for command in (score, rank, models):
         add_output_options(command)
@@ -54,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     score.set_defaults(run=_score)
     rank.set_defaults(run=_rank)
     models.set_defaults(run=run_models)
+    evaluate.set_defaults(run=run_evaluate)
+    merge.set_defaults(run=run_merge)
     return parser
 
 

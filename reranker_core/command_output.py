@@ -122,3 +122,18 @@ def show_progress(total: int) -> Iterator[Any]:
 
     with tqdm(total=total, unit=" pairs", file=sys.stderr, disable=None, delay=1) as bar:
         yield lambda before, done, _: bar.update(before + done - bar.n)
+
+
+@contextmanager
+def show_stages() -> Iterator[Callable[[str, float | None], None]]:
+    """Show a bar for each stage on standard error where that is a terminal; give what takes the stage and its share."""
+    from tqdm import tqdm
+
+    layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
+    with tqdm(total=1.0, file=sys.stderr, disable=None, delay=1, bar_format=layout) as bar:
+
+        def tell(stage: str, fraction: float | None) -> None:
+            bar.set_description_str(stage, refresh=False)
+            bar.update((fraction or 0.0) - bar.n)
+
+        yield tell

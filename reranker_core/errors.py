@@ -5,7 +5,8 @@ RerankerError
 ├── ModelNotFoundError               no such model here, and how to get it
 ├── UnsupportedModelError            a folder that is no reranker, or none that can be read
 ├── AdapterError                     an adapter that does not fit its base
-└── ScoringError                     the device ran out of memory, or the model gave no finite score
+├── ScoringError                     the device ran out of memory, or the model gave no finite score
+└── TrainingError                    a training that cannot go on; what was saved before stays
 """
 
 
@@ -31,3 +32,7 @@ class AdapterError(RerankerError):
 
 class ScoringError(RerankerError):
     """The model could not score: memory ran out at one sequence, or a score is not finite."""
+
+
+class TrainingError(RerankerError):
+    """A training cannot go on: memory or disk ran out, or a number is not finite. What was saved before stays."""

@@ -1,4 +1,4 @@
-"""Where a model's folder is: given as a folder, in the Hugging Face cache, or on the Hub. Knows no torch."""
+"""Where a model's folder is: given as a folder, bundled, in the Hugging Face cache, or on the Hub. Knows no torch."""
 
 import json
 from collections.abc import Iterator
@@ -7,9 +7,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from reranker_core.catalogue import find_model
+from reranker_core.catalogue import ModelInfo, find_model
 from reranker_core.errors import ModelNotFoundError, UnsupportedModelError
 from reranker_core.transfer import OnProgress, Patience, Transfer
+
+BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "assets" / "models"
+"""Where the models lie that come with a checkout."""
 
 WEIGHT_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -23,7 +26,7 @@ _WEIGHTS = (  # the first of which each pattern is there
 
 
 def locate(name_or_folder: str | Path, *, allow_download: bool = True, cache_dir: str | Path | None = None) -> Path:
-    """Find a model's folder: a folder, a catalogue name, or a Hugging Face name in the cache or on the Hub.
+    """Find a model's folder: a folder, a catalogue name (bundled or published), or a Hugging Face name.
 
     Args:
         name_or_folder: such as `./my-model`, `bge-reranker-v2-m3` or `BAAI/bge-reranker-v2-m3`.
@@ -36,6 +39,8 @@ def locate(name_or_folder: str | Path, *, allow_download: bool = True, cache_dir
     if str(name_or_folder) and (folder := Path(name_or_folder).expanduser()).is_dir():
         return folder
     known = find_model(str(name_or_folder))
+    if known and known.is_bundled:
+        return _find_bundled(known)
     repo_id = known.repo_id if known else str(name_or_folder)
     if not _is_repo_id(repo_id):
         raise ModelNotFoundError(
@@ -53,6 +58,34 @@ def locate(name_or_folder: str | Path, *, allow_download: bool = True, cache_dir
     )
 
 
+def is_here(model: ModelInfo, *, cache_dir: str | Path | None = None) -> bool:
+    """Tell whether a model of the catalogue can be loaded without a network: BM25, bundled whole, or in the cache."""
+    if model.is_bundled:
+        return _has_all_files(BUNDLED_MODELS / model.name)
+    return model.family == "bm25" or find_in_cache(model.repo_id, cache_dir=cache_dir) is not None
+
+
+def find_here(model: ModelInfo) -> Path | None:
+    """Find the folder of a model of the catalogue if it is whole on this machine, bundled or in the cache."""
+    if model.is_bundled:
+        return BUNDLED_MODELS / model.name if is_here(model) else None
+    return find_in_cache(model.repo_id) if model.repo_id else None
+
+
+def _find_bundled(model: ModelInfo) -> Path:
+    folder = BUNDLED_MODELS / model.name
+    if not _has_all_files(folder):
+        raise ModelNotFoundError(
+            f"{model.name} comes with a checkout of this program, and {folder} is not there or not whole. Run from a "
+            "checkout, or give the folder of a model."
+        )
+    return folder
+
+
+def _has_all_files(folder: Path) -> bool:
+    return all((folder / file).is_file() for file in needed_files(folder))
+
+
 def find_in_cache(repo_id: str, *, cache_dir: str | Path | None = None) -> Path | None:
     """Find a complete copy in the Hugging Face cache: config, tokenizer and every weight file; else `None`."""
     from huggingface_hub import snapshot_download
@@ -63,7 +96,7 @@ def find_in_cache(repo_id: str, *, cache_dir: str | Path | None = None) -> Path 
         folder = Path(snapshot_download(repo_id, local_files_only=True, cache_dir=cache_dir, allow_patterns="config.json"))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None
-    return folder if all((folder / file).is_file() for file in needed_files(folder)) else None
+    return folder if _has_all_files(folder) else None
 
 
 def download(

@@ -50,12 +50,31 @@ class EncodedPair:
 
 
 class PairInputs(Protocol):
-    """Builds one family's inputs; `context` is the most tokens that the model can read."""
+    """Builds one family's inputs.
+
+    Attributes:
+        context: the most tokens that the model can read.
+        reads_prompt: whether a prompt follows the passage; where none does, a prompt is refused.
+    """
 
     context: int
+    reads_prompt: bool
 
     def scoring_budget(self, *, max_length: int, query_max_length: int | None, prompt: str | None) -> TokenBudget:
         """Work out what may stay when pairs are scored."""
+
+    def training_budget(self, *, query_max_len: int, passage_max_len: int, prompt: str | None) -> TokenBudget:
+        """Work out what may stay in training, as FlagEmbedding does (`AbsDataset.py` of 1.3.5 and 1.4.2).
+
+        Each part may borrow of the other: the query has query_max_len + passage_max_len // 4, the passage
+        passage_max_len + query_max_len // 2, both together query_max_len + passage_max_len with everything that stands
+        around them. What the model can read at most goes before all of it.
+
+        Args:
+            query_max_len: tokens of the query.
+            passage_max_len: tokens of the passage.
+            prompt: of the row; `None` for the family's default.
+        """
 
     def build(
         self,
@@ -81,12 +100,16 @@ class PairInputs(Protocol):
     def count_kept_characters(self, passage: str, *, cut_tokens: int, passage_instruction: str | None) -> int:
         """Count the characters of a passage that stay when its last tokens are cut."""
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn ids back into text, special tokens included: what the model reads, for a person to look at."""
+
 
 class _JoinedInputs:
     """Tokenizes every distinct text once and leaves it to a family how the pieces are cut and joined."""
 
     query_instruction = ""
     passage_instruction = ""
+    reads_prompt = True
 
     def __init__(self, tokenizer: TextTokenizer, *, context: int) -> None:
         self._tokenizer, self.context = tokenizer, context
@@ -118,6 +141,10 @@ class _JoinedInputs:
         kept = max(ends[: len(ends) - cut_tokens], default=0)
         return min(len(passage), max(0, kept - len(before)))
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn ids back into text, special tokens included."""
+        return self._tokenizer.decode(ids)
+
     def _end(self, prompt: str | None) -> list[int]:
         """Give the ids that follow every passage."""
         raise NotImplementedError
@@ -131,6 +158,7 @@ class EncoderInputs(_JoinedInputs):
     """`<s> query </s></s> passage </s>`; the passage loses its tail where the pair is too long."""
 
     special_tokens = 4
+    reads_prompt = False
 
     def __init__(self, tokenizer: TextTokenizer, *, context: int) -> None:
         """Take the ids of the special tokens.
@@ -165,6 +193,15 @@ class EncoderInputs(_JoinedInputs):
                 "tokens. Use a larger max_length."
             )
         return TokenBudget(query=min(query, room - 1), passage=max_length, pair=max_length)
+
+    def training_budget(self, *, query_max_len: int, passage_max_len: int, prompt: str | None) -> TokenBudget:
+        """See `PairInputs.training_budget`; the four special tokens count as part of the pair.
+
+        Raises:
+            InputError: a prompt was given, or the lengths leave no room.
+        """
+        self._end(prompt)
+        return _share_out(query_max_len, passage_max_len, context=self.context, around=self.special_tokens, behind=0)
 
     def _end(self, prompt: str | None) -> list[int]:
         if prompt is not None:
@@ -217,6 +254,16 @@ class DecoderInputs(_JoinedInputs):
             )
         return TokenBudget(query=query, passage=max_length, pair=max_length + end)
 
+    def training_budget(self, *, query_max_len: int, passage_max_len: int, prompt: str | None) -> TokenBudget:
+        """See `PairInputs.training_budget`; separator and prompt, which then follow, are taken off the pair.
+
+        Raises:
+            InputError: the lengths leave no room.
+        """
+        around = len(self._start) + len(self._separator)
+        behind = len(self._end(prompt))
+        return _share_out(query_max_len, passage_max_len, context=self.context, around=around, behind=behind)
+
     def _end(self, prompt: str | None) -> list[int]:
         return self._separator + self._tokenizer.encode([DEFAULT_PROMPT if prompt is None else prompt])[0]
 
@@ -235,6 +282,33 @@ def _check_lengths(max_length: int, query_max_length: int | None, *, context: in
     if not 1 <= query <= max_length:
         raise InputError(f"query_max_length must be from 1 to max_length ({max_length}), got {query}.")
     return query
+
+
+def _share_out(query_max_len: int, passage_max_len: int, *, context: int, around: int, behind: int) -> TokenBudget:
+    """Share out what may stay in training.
+
+    Args:
+        query_max_len: tokens of the query.
+        passage_max_len: tokens of the passage.
+        context: the most tokens that the model can read.
+        around: tokens that stand before, between or after the two and count as part of the pair.
+        behind: tokens that follow the pair.
+    """
+    for name, length in (("query_max_len", query_max_len), ("passage_max_len", passage_max_len)):
+        if length < 1:
+            raise InputError(f"{name} must be at least 1, got {length}.")
+    wanted = query_max_len + passage_max_len
+    pair = min(wanted, context) - behind
+    room = pair - around
+    if room < 2:
+        raise InputError(
+            f"query_max_len {query_max_len} and passage_max_len {passage_max_len} leave no room for query and passage "
+            f"beside the {around + behind} tokens of the prompt and between them. Raise them, or shorten the prompt."
+        )
+    query = query_max_len + passage_max_len // 4
+    if wanted > context:  # a query that may fill the context would leave nothing of the passages; so is it in scoring
+        query = min(query, max(1, context * 3 // 4))
+    return TokenBudget(query=min(query, room - 1), passage=passage_max_len + query_max_len // 2, pair=pair)
 
 
 def _encode_new(tokenizer: TextTokenizer, texts: Iterable[str], instruction: str, known: dict[str, list[int]]) -> None:

@@ -2,43 +2,24 @@
 
 import logging
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
-from reranker_core.adapters import Adapter, apply_adapter, check_adapter, read_adapter
-from reranker_core.attention import ATTENTION_NAME, register_packed_attention
+from reranker_core.adapters import check_adapter, read_adapter
 from reranker_core.baseline import BM25Reranker
+from reranker_core.building import BuildOptions, build_reranker
 from reranker_core.checkpoints import Checkpoint
-from reranker_core.cpu_linear import can_pack, pack_linear_layer
-from reranker_core.errors import AdapterError, InputError, RerankerError, UnsupportedModelError
+from reranker_core.errors import InputError, UnsupportedModelError
 from reranker_core.families.base import NeuralReranker
-from reranker_core.families.causal import CausalScorer
-from reranker_core.families.decoder import DecoderReranker
-from reranker_core.families.encoder import EncoderReranker
-from reranker_core.families.layerwise import LayerHead, LayerwiseReranker, granite_settings
+from reranker_core.filling import Filling, name_bad_config
 from reranker_core.hub import locate
-from reranker_core.inputs import DecoderInputs, EncoderInputs
 from reranker_core.memory import default_device
 from reranker_core.notices import warn_user
 from reranker_core.recognition import detect_family
 from reranker_core.reranker import Progress, Reranker
-from reranker_core.tokenizing import TextTokenizer
 
 logger = logging.getLogger(__name__)
-
-# transformers 5.23 fills its namespace on first use and takes its own place in sys.modules at the end of its import: a
-# second thread that imports from it meanwhile gets "cannot import name".
-_IMPORTING = threading.RLock()
 
 _DTYPES = {
     "float32": torch.float32,
@@ -48,9 +29,6 @@ _DTYPES = {
     "bfloat16": torch.bfloat16,
     "bf16": torch.bfloat16,
 }
-
-
-_Fill = Callable[..., Any]  # `_fill` with its first arguments given
 
 # The blocks and embeddings that are read of a checkpoint. What else old files hold there is computed or left out: position
 # ids, rotary frequencies, a pooler, the vocabulary's output matrix.
@@ -108,9 +86,7 @@ def load_reranker(
     patch = None if adapter is None else read_adapter(adapter)
     if patch is not None:
         check_adapter(patch, checkpoint, base_name=str(name_or_folder))
-    with _IMPORTING:
-        register_packed_attention()
-    with _name_bad_config(folder):
+    with name_bad_config(folder):
         _check_depth(checkpoint)
         family = detect_family(checkpoint.config, folder=folder, has_heads=bool(patch and patch.heads))
     if max_layer is not None and family != "layerwise":
@@ -118,22 +94,93 @@ def load_reranker(
             f"max_layer and cutoff_layers are for layerwise models; {name_or_folder} is of the family {family}. Leave them "
             "out."
         )
-    builders: dict[str, Callable[..., NeuralReranker]] = {
-        "encoder": _build_encoder,
-        "decoder": _build_decoder,
-        "layerwise": _build_layerwise,
-    }
-    reranker = builders[family](
-        checkpoint,
-        patch,
-        max_layer=max_layer,
-        fill=partial(_fill, checkpoint, patch, merge_adapter, on_progress),
+    options = BuildOptions(
         name=str(name_or_folder) if patch is None else f"{name_or_folder} + {Path(str(adapter)).name}",
-        device=chosen_device,
-        dtype=chosen_dtype,
+        filling=Filling(
+            device=chosen_device, dtype=chosen_dtype, adapter=patch, merge=merge_adapter, on_progress=on_progress
+        ),
+        max_layer=max_layer,
     )
+    reranker = build_reranker(checkpoint, family, options)
     logger.info("loaded %s (%s) on %s as %s", name_or_folder, family, chosen_device, chosen_dtype)
     return reranker
+
+
+def load_for_training(
+    name_or_folder: str | Path,
+    *,
+    family: str | None = None,
+    head_multi: bool = False,
+    start_layer: int | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    dropout: float | None = None,
+    seed: int = 0,
+    allow_download: bool = True,
+    cache_dir: str | Path | None = None,
+    on_progress: Progress | None = None,
+) -> NeuralReranker:
+    """Load a released reranker or a raw base to train it: with linear layers as torch has them, nothing merged.
+
+    It comes in eval mode and needs no gradient; what is trained is for the trainer to say. A score head that a raw base
+    lacks is made: an encoder's classifier new, the heads of a MiniCPM as copies of the `Yes` row of its output matrix.
+
+    Args:
+        name_or_folder: as for `load_reranker`.
+        family: what it must be, where that matters; by default what its config.json says.
+        head_multi: make a layerwise reranker of a raw MiniCPM.
+        start_layer: the first layer with a head: of a raw MiniCPM by default 8, of a released reranker its own.
+        device: as for `load_reranker`.
+        dtype: as for `load_reranker`; heads are float32.
+        dropout: of every dropout in the model, from 0 to below 1; by default what its config.json says.
+        seed: of a new classifier.
+        allow_download: as for `load_reranker`.
+        cache_dir: as for `load_reranker`.
+        on_progress: as for `load_reranker`.
+
+    Raises:
+        InputError: an argument does not apply to this model; says what does.
+        ModelNotFoundError: there is no such model here or on the Hub.
+        UnsupportedModelError: nothing can be trained from it; says why.
+    """
+    if str(name_or_folder).casefold() == "bm25":
+        raise InputError("BM25 has no weights, so there is nothing to train. Choose a model.")
+    checkpoint = Checkpoint(locate(name_or_folder, allow_download=allow_download, cache_dir=cache_dir))
+    chosen_device = _choose_device(device)
+    filling = Filling(
+        device=chosen_device, dtype=_choose_dtype(dtype, chosen_device), is_trained=True, on_progress=on_progress
+    )
+    with name_bad_config(checkpoint.folder):
+        _check_depth(checkpoint)
+        is_raw_minicpm = checkpoint.model_type == "minicpm" and "start_layer" not in checkpoint.config
+        if is_raw_minicpm and not head_multi:
+            raise InputError(
+                f"{name_or_folder} is a plain MiniCPM, of which a layerwise reranker is made with heads at its layers. Add "
+                "head_multi (--head_multi True)."
+            )
+        found = detect_family(checkpoint.config, folder=checkpoint.folder, has_heads=head_multi)
+    _check_layerwise(str(name_or_folder), found, checkpoint, head_multi=head_multi, start_layer=start_layer)
+    if family not in (None, found):
+        raise InputError(f"{name_or_folder} is of the family {found}, not {family}. Choose another model, or leave it out.")
+    options = BuildOptions(name=str(name_or_folder), filling=filling, start_layer=start_layer, dropout=dropout, seed=seed)
+    reranker = build_reranker(checkpoint, found, options)
+    logger.info("loaded %s (%s) for training on %s as %s", name_or_folder, found, filling.device, filling.dtype)
+    return reranker
+
+
+def _check_layerwise(name: str, family: str, checkpoint: Checkpoint, *, head_multi: bool, start_layer: int | None) -> None:
+    """Refuse what is for layerwise models on others, and another first head than a released model has."""
+    if family != "layerwise" and (head_multi or start_layer is not None):
+        option = "head_multi" if head_multi else "start_layer"
+        raise InputError(
+            f"{option} is for layerwise rerankers, which are made of MiniCPM; {name} is of the family {family} "
+            f"({checkpoint.model_type}). Leave {option} out, or choose a MiniCPM."
+        )
+    first = checkpoint.config.get("start_layer")
+    if first is not None and start_layer not in (None, first):
+        raise InputError(
+            f"{name} has heads from layer {first} on, got start_layer {start_layer}. Leave start_layer out or give {first}."
+        )
 
 
 def estimate_memory(
@@ -157,7 +204,7 @@ def estimate_memory(
         return 0
     checkpoint = Checkpoint(locate(name_or_folder, allow_download=False, cache_dir=cache_dir))
     itemsize = _choose_dtype(dtype, _choose_device(device)).itemsize
-    with _name_bad_config(checkpoint.folder):
+    with name_bad_config(checkpoint.folder):
         config = checkpoint.config
         # Only a raw base needs to be told by its adapter which heads there are.
         heads = {} if adapter is None or "start_layer" in config else read_adapter(adapter).heads
@@ -166,14 +213,13 @@ def estimate_memory(
         names = [name for name in checkpoint.tensor_names if _is_body(name, deepest)]
         body = sum(tensor.numel() for _, tensor in checkpoint.read(names))
         if family == "encoder":
-            names = [name for name in checkpoint.tensor_names if name.startswith("classifier.")]
-            head = sum(tensor.numel() for _, tensor in checkpoint.read(names))
+            head = (config["hidden_size"] + 2) * config["hidden_size"] + 1  # the classifier's two layers, wherever they lie
         elif family == "decoder":
             head = config["hidden_size"]
         else:
             start_layer = config.get("start_layer", config["num_hidden_layers"] + 1 - len(heads))
             head = (deepest + 1 - start_layer) * config["hidden_size"]
-    return int(body * itemsize + head * torch.float32.itemsize)  # heads are computed in float32, see _finish
+    return int(body * itemsize + head * torch.float32.itemsize)  # heads are computed in float32
 
 
 def _is_body(name: str, deepest: int) -> bool:
@@ -189,220 +235,6 @@ def _check_depth(checkpoint: Checkpoint) -> None:
             f"{checkpoint.folder}: the weights hold {checkpoint.depth} layers, config.json says {promised}. The two do not "
             "belong together; copy or download the folder again."
         )
-
-
-def _build_encoder(
-    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, fill: _Fill, **common: Any
-) -> NeuralReranker:
-    with _IMPORTING:
-        from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
-
-    if not any(name.startswith("classifier.") for name in checkpoint.tensor_names):
-        raise UnsupportedModelError(
-            f"{checkpoint.folder} has no score head: its weights hold no classifier. It is an embedding or base model, and "
-            "its scores would be random. Choose a reranker, or train one from it."
-        )
-    with _name_bad_config(checkpoint.folder):
-        config = XLMRobertaConfig(**_model_settings(checkpoint.config) | {"num_labels": 1})
-        context = config.max_position_embeddings - config.pad_token_id - 1
-    config._attn_implementation = ATTENTION_NAME
-    model = fill(common, lambda: XLMRobertaForSequenceClassification(config))
-    _finish(model, model.classifier)
-    inputs = EncoderInputs(TextTokenizer(checkpoint.folder, model_type="xlm-roberta"), context=context)
-    return EncoderReranker(model, inputs, **common)
-
-
-def _build_decoder(
-    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: None, fill: _Fill, **common: Any
-) -> NeuralReranker:
-    with _IMPORTING:
-        from transformers import AutoConfig, AutoModel
-
-    if adapter and any(".lm_head." in name for name in adapter.tensors):
-        raise AdapterError(f"{adapter.folder} changes lm_head, of which a decoder reads one row only. Merge it first.")
-    settings = _model_settings(checkpoint.config)
-    if checkpoint.model_type == "gemma" and settings.get("hidden_act") == "gelu":
-        # The first Gemma configs say gelu and mean its tanh form (transformers PR 29402; 5.23 does the same).
-        settings["hidden_act"] = "gelu_pytorch_tanh"
-    with _name_bad_config(checkpoint.folder), _IMPORTING:
-        config = AutoConfig.for_model(checkpoint.model_type, **settings)
-        architecture = AutoModel._model_mapping[type(config)]
-    config._attn_implementation = ATTENTION_NAME
-    tokenizer = TextTokenizer(checkpoint.folder, model_type=checkpoint.model_type)
-    model = fill(
-        common,
-        lambda: CausalScorer(architecture(config), _row(config.hidden_size)),
-        extra={"lm_head.weight": _answer_row(checkpoint, tokenizer.first_id("Yes"), is_tied=config.tie_word_embeddings)},
-    )
-    _finish(model, model.lm_head)
-    inputs = DecoderInputs(tokenizer, context=config.max_position_embeddings, always_bos=False)
-    return DecoderReranker(model, inputs, **common)
-
-
-def _build_layerwise(
-    checkpoint: Checkpoint, adapter: Adapter | None, *, max_layer: int | None, fill: _Fill, **common: Any
-) -> NeuralReranker:
-    with _IMPORTING:
-        from transformers import GraniteConfig, GraniteModel
-
-    depth = checkpoint.config["num_hidden_layers"]
-    heads = {f"lm_head.{place}.linear_head.weight": head for place, head in (adapter.heads if adapter else {}).items()}
-    start_layer = checkpoint.config.get("start_layer", depth + 1 - len(heads))
-    names = [f"lm_head.{place}.linear_head.weight" for place in range(depth + 1 - start_layer)]
-    if not all(name in heads or checkpoint.shape(name) for name in names):
-        raise UnsupportedModelError(
-            f"{checkpoint.folder} lacks score heads: layers {start_layer} to {depth} need {len(names)} weights named "
-            "lm_head.N.linear_head.weight. Choose a trained layerwise reranker."
-        )
-    deepest = depth if max_layer is None else max_layer
-    if not start_layer <= deepest <= depth:
-        raise InputError(
-            f"Layer {max_layer} (max_layer, or the deepest of cutoff_layers) is out of range: there are scores at layers "
-            f"{start_layer} to {depth}."
-        )
-    with _name_bad_config(checkpoint.folder):
-        config = GraniteConfig(**granite_settings(checkpoint.config, layers=deepest, folder=checkpoint.folder))
-    config._attn_implementation = ATTENTION_NAME
-    loaded = names[: deepest - start_layer + 1]
-    model = fill(
-        common,
-        lambda: CausalScorer(GraniteModel(config), nn.ModuleList(LayerHead(config.hidden_size) for _ in loaded)),
-        extra={name: heads[name] for name in loaded if checkpoint.shape(name) is None},
-    )
-    _finish(model, model.lm_head)
-    tokenizer = TextTokenizer(checkpoint.folder, model_type="minicpm")
-    inputs = DecoderInputs(tokenizer, context=config.max_position_embeddings, always_bos=True)
-    return LayerwiseReranker(model, inputs, start_layer=start_layer, depth=depth, **common)
-
-
-def _fill(
-    checkpoint: Checkpoint,
-    adapter: Adapter | None,
-    merge: bool,
-    on_progress: Progress | None,
-    common: Mapping[str, Any],
-    build: Callable[[], Any],
-    extra: Mapping[str, torch.Tensor] | None = None,
-) -> Any:
-    """Make a model without memory, then read each weight straight into its place, device and dtype.
-
-    Args:
-        checkpoint: where the weights are.
-        adapter: put on when the weights are there.
-        merge: fold the adapter in.
-        on_progress: told the bytes that were read.
-        common: `device` and `dtype`.
-        build: makes the model.
-        extra: weights that come from elsewhere, by name.
-    """
-    from accelerate.utils import set_module_tensor_to_device
-
-    extra = extra or {}
-    with _name_bad_config(checkpoint.folder), _MatricesWithoutMemory():
-        model = build()
-    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    is_packed = can_pack(common["device"])
-    from_file = _read_with_progress(checkpoint, [name for name in shapes if name not in extra], on_progress)
-    for name, tensor in chain(extra.items(), from_file):
-        if tuple(tensor.shape) != shapes[name]:
-            raise UnsupportedModelError(
-                f"{checkpoint.folder}: {name} has shape {list(tensor.shape)}, config.json promises {list(shapes[name])}. "
-                "The two do not belong together; copy or download the folder again."
-            )
-        set_module_tensor_to_device(model, name, common["device"], value=tensor, dtype=common["dtype"])
-        if is_packed and adapter is None:  # layer by layer, so that no second copy of the weights builds up
-            _pack_block_layer(model, name)
-    model.to(common["device"])  # the buffers: rotary frequencies, position ids
-    if adapter is not None:
-        apply_adapter(model, adapter, merge=merge)
-        if is_packed and merge:
-            for name in [name for name, _ in model.named_parameters()]:
-                _pack_block_layer(model, name)
-    return model
-
-
-def _read_with_progress(
-    checkpoint: Checkpoint, names: Sequence[str], on_progress: Progress | None
-) -> Iterator[tuple[str, torch.Tensor]]:
-    """Read tensors one by one; each counts as read when its reader asks for the next, for until then it is only mapped."""
-    if on_progress is None:
-        yield from checkpoint.read(names)
-        return
-    done, total = 0, sum(tensor.nbytes for _, tensor in checkpoint.read(names))
-    for name, tensor in checkpoint.read(names):
-        on_progress(done, total)
-        yield name, tensor
-        done += tensor.nbytes
-    on_progress(done, total)
-
-
-def _pack_block_layer(model: nn.Module, name: str) -> None:
-    """Pack the layer that a weight belongs to, if it is one of a block: heads and embeddings stay as they are."""
-    path, _, kind = name.rpartition(".")
-    if kind == "weight" and re.search(r"\.layers?\.\d+\.", name):
-        pack_linear_layer(model, path)
-
-
-class _MatricesWithoutMemory(TorchFunctionMode):
-    """Makes `torch.empty`, of which the big weights are made, take no memory; buffers are computed as ever.
-
-    It holds for this thread only. accelerate's `init_empty_weights` would do the same, but it patches `nn.Module` for the
-    whole process, and two models that load at once leave it patched.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is torch.empty:
-            kwargs = kwargs | {"device": "meta"}
-        return func(*args, **kwargs)
-
-
-def _finish(model: nn.Module, head: nn.Module) -> None:
-    head.float()  # the few numbers that become the score, whatever the dtype of the rest
-    model.eval().requires_grad_(False)
-
-
-@contextmanager
-def _name_bad_config(folder: Path) -> Iterator[None]:
-    """Turn what a config.json with wrong values provokes somewhere inside transformers into one sentence."""
-    try:
-        yield
-    except RerankerError:
-        raise
-    except (
-        StrictDataclassError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        ZeroDivisionError,
-    ) as error:
-        reason = " ".join(str(error).split())
-        raise UnsupportedModelError(
-            f"{folder}: no model can be built from its config.json ({type(error).__name__}: {reason}). Copy or download "
-            "the folder again."
-        ) from error
-
-
-def _model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Take what describes the architecture; leave what describes files, code or precision."""
-    left = {"architectures", "auto_map", "torch_dtype", "dtype", "model_type", "transformers_version", "_name_or_path"}
-    return {key: value for key, value in config.items() if key not in left and not key.startswith("_")}
-
-
-def _row(hidden_size: int) -> nn.Linear:
-    return nn.Linear(hidden_size, 1, bias=False)
-
-
-def _answer_row(checkpoint: Checkpoint, token: int, *, is_tied: bool) -> torch.Tensor:
-    """Read the row of the output matrix that belongs to one token; tied models keep it in the embeddings."""
-    name = "model.embed_tokens.weight" if is_tied else "lm_head.weight"
-    if checkpoint.shape(name) is None:
-        raise UnsupportedModelError(
-            f"{checkpoint.folder} has no score head: its weights lack {name}. Choose a causal language model saved whole."
-        )
-    return checkpoint.read_row(name, token)
 
 
 def _choose_device(device: str | torch.device | None) -> torch.device:
@@ -421,17 +253,27 @@ def _choose_device(device: str | torch.device | None) -> torch.device:
     return chosen
 
 
-def _choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+def read_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """Turn a name such as `"bfloat16"` or `"bf16"` into torch's dtype.
+
+    Raises:
+        InputError: it is none in which rerankers are computed.
+    """
     if isinstance(dtype, str):
         if dtype not in _DTYPES:
             raise InputError(f'"{dtype}" is no dtype that can be used. Choose float32, float16 or bfloat16.')
-        dtype = _DTYPES[dtype]
-    if dtype is not None and dtype not in _DTYPES.values():
+        return _DTYPES[dtype]
+    if dtype not in _DTYPES.values():
         raise InputError(f"{dtype} is no dtype that can be used. Choose float32, float16 or bfloat16.")
+    return dtype
+
+
+def _choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
     if dtype is None:
         return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if device.type == "cpu" and dtype != torch.float32:
-        name = str(dtype).removeprefix("torch.")
+    chosen = read_dtype(dtype)
+    if device.type == "cpu" and chosen != torch.float32:
+        name = str(chosen).removeprefix("torch.")
         warn_user(f"{name} on the CPU is several times slower than float32; float32 is used.")
         return torch.float32
-    return dtype
+    return chosen

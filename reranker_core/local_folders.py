@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from reranker_core.catalogue import MODELS, find_model
 from reranker_core.errors import AdapterError, InputError, ModelNotFoundError
-from reranker_core.hub import find_in_cache, read_json
+from reranker_core.hub import find_here, read_json
 from reranker_core.recognition import check_score_head, describe_folder
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def check_fit(base: str, adapter: str | None) -> str:
         AdapterError: the adapter cannot be read or does not fit; says why.
     """
     known = find_model(base)
-    folder = Path(base) if known is None else find_in_cache(known.repo_id)
+    folder = Path(base) if known is None else find_here(known)
     if folder is not None:  # what config.json tells already needs no torch
         describe_folder(folder, heads=0 if adapter is None else count_heads(Path(adapter)))
     from reranker_core.adapters import read_adapter
@@ -89,7 +89,13 @@ def check_fit(base: str, adapter: str | None) -> str:
         return f"{base} is not on this machine. Whether {adapter} fits it is checked when it is first loaded."
     checkpoint = Checkpoint(folder)
     note = "" if patch is None else _compare(patch, checkpoint, base)
-    check_score_head(checkpoint.config, checkpoint.tensor_names, folder=folder, heads=patch.heads if patch else ())
+    check_score_head(
+        checkpoint.config,
+        checkpoint.tensor_names,
+        folder=folder,
+        heads=patch.heads if patch else (),
+        has_classifier=patch is not None and bool(patch.classifier),
+    )
     return note
 
 
@@ -128,7 +134,8 @@ def count_heads(folder: Path) -> int:
 def _find_named_base(named: str) -> str | None:
     """Find the base that an adapter names, as a catalogue name or an absolute folder; `None` if it is neither."""
     # No title counts here: they are as short as "base" and "large".
-    known = next((model for model in MODELS if model.repo_id and named in (model.name, model.repo_id)), None)
+    models = (model for model in MODELS if model.repo_id or model.is_bundled)
+    known = next((model for model in models if named and named in (model.name, model.repo_id)), None)
     if known:
         return known.name
     if not named or not is_folder(named):

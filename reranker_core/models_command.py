@@ -9,7 +9,7 @@ from reranker_core.catalogue import MODELS, ModelInfo, find_model
 from reranker_core.command_output import note, write_rows
 from reranker_core.errors import InputError, RerankerError
 from reranker_core.home import MODELS_FILE, find_home
-from reranker_core.hub import find_in_cache
+from reranker_core.hub import is_here
 from reranker_core.local_folders import is_folder
 from reranker_core.local_models import LocalModel, LocalModels, describe_local_model
 from reranker_core.recognition import describe_folder
@@ -94,7 +94,7 @@ def run_models(options: argparse.Namespace) -> None:
 
 def _list_all(local_models: list[LocalModel], folders: list[Path]) -> Iterator[dict[str, Any]]:
     for model in MODELS:
-        yield _describe(model, is_ready=not model.repo_id or find_in_cache(model.repo_id) is not None)
+        yield _describe(model, is_ready=is_here(model))
     yield from map(_describe_local, local_models)
     for folder in folders:
         yield _describe(describe_folder(folder), is_ready=True)
@@ -108,7 +108,7 @@ def _describe_local(model: LocalModel) -> dict[str, Any]:
         row = dict.fromkeys(_describe(MODELS[0], is_ready=False), "")
         return row | dict.fromkeys(_NUMBERS) | {"name": model.name, "ready": "not usable", "warning": str(error)}
     base = find_model(model.base)
-    return _describe(info, is_ready=base is None or find_in_cache(base.repo_id) is not None)
+    return _describe(info, is_ready=base is None or is_here(base))
 
 
 def _describe(model: ModelInfo, *, is_ready: bool) -> dict[str, Any]:

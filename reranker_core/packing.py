@@ -99,9 +99,20 @@ def pack(sequences: Sequence[Sequence[int]], *, is_causal: bool, device: torch.d
         is_causal: as in `SequenceLayout`.
         device: where the tensors go.
     """
-    lengths = [len(sequence) for sequence in sequences]
-    layout = SequenceLayout.of_lengths(lengths, is_causal=is_causal, device=device)
     ids = torch.tensor([token for sequence in sequences for token in sequence])  # (tokens,)
+    return lay_out(ids, [len(sequence) for sequence in sequences], is_causal=is_causal, device=device)
+
+
+def lay_out(ids: torch.Tensor, lengths: Sequence[int], *, is_causal: bool, device: torch.device) -> PackedBatch:
+    """Say where each sequence lies in ids that are already one after another.
+
+    Args:
+        ids: (tokens,), on any device.
+        lengths: tokens of each sequence; together all of `ids`.
+        is_causal: as in `SequenceLayout`.
+        device: where the tensors go.
+    """
+    layout = SequenceLayout.of_lengths(lengths, is_causal=is_causal, device=device)
     positions = torch.cat([torch.arange(length) for length in lengths])  # (tokens,)
     return PackedBatch(
         input_ids=ids[None].to(device),

@@ -84,7 +84,12 @@ def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
 
 
 def check_score_head(
-    config: Mapping[str, Any], tensor_names: Collection[str], *, folder: Path, heads: Collection[int] = ()
+    config: Mapping[str, Any],
+    tensor_names: Collection[str],
+    *,
+    folder: Path,
+    heads: Collection[int] = (),
+    has_classifier: bool = False,
 ) -> None:
     """Check that a folder's weights end in a score head, or that an adapter brings it.
 
@@ -93,12 +98,13 @@ def check_score_head(
         tensor_names: the names of the folder's weights.
         folder: named in the message.
         heads: the places in `lm_head` of the score heads that an adapter brings whole.
+        has_classifier: whether an adapter brings an encoder's score head whole.
 
     Raises:
         UnsupportedModelError: it is no reranker; says what it lacks.
     """
     family = detect_family(config, folder=folder, has_heads=bool(heads))
-    if family == "encoder" and not any(name.startswith("classifier.") for name in tensor_names):
+    if family == "encoder" and not has_classifier and not any(name.startswith("classifier.") for name in tensor_names):
         raise UnsupportedModelError(
             f"{folder} has no score head: its weights hold no classifier. It is an embedding or base model, and its scores "
             "would be random. Choose a reranker, or train one from it."

@@ -49,6 +49,11 @@ class TextTokenizer:
         """Turn each text into ids, whole and without special tokens."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn ids back into text, special tokens included."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=False)
+        return text
+
     def token_ends(self, text: str) -> list[int]:
         """Say for each token of a text, as `encode` gives them, at which character of the text it ends."""
         return [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]

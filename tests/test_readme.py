@@ -11,6 +11,7 @@ import pytest
 
 from annotations.command_line import main as run_labels
 from reranker_core.command_line import main
+from reranker_core.training.command_line import main as train
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,7 +43,17 @@ def test_the_python_example_prints_what_readme_says(monkeypatch: pytest.MonkeyPa
     assert len(API.strip().splitlines()) <= 20
 
 
-@pytest.mark.parametrize("command", re.findall(r"^python -m reranker_core (.*)$", README, flags=re.MULTILINE))
+TRAINING = next(block for block in blocks("bash") if "python -m reranker_core.training" in block).strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        command
+        for command in re.findall(r"^python -m reranker_core (.*)$", README, flags=re.MULTILINE)
+        if f"python -m reranker_core {command}" not in TRAINING
+    ],
+)
 def test_each_command_of_readme_runs(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +78,23 @@ def test_the_commands_for_labels_of_readme_run_one_after_the_other(
         ("熊猫吃什么？", 1, 1),
         ("what do bees eat?", 1, 1),
     ]
+
+
+@pytest.mark.slow
+def test_the_commands_for_training_of_readme_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("tests", "assets"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    printed = []
+    for _, _, module, *arguments in map(shlex.split, TRAINING):
+        assert (train if module.endswith("training") else main)(arguments) == 0, capsys.readouterr().err
+        printed.append(capsys.readouterr().out)
+    assert (tmp_path / "first-run" / "adapter" / "adapter_model.safetensors").is_file()
+    assert "first-run" in printed[1]
+    assert [json.loads(line)["passage"] for line in printed[2].splitlines()] == ["hi", "大熊猫是中国特有的熊科动物。", "hi"]
+    assert (tmp_path / "first-model" / "config.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reranker_core.catalogue import MODELS, ModelInfo, find_model
 from reranker_core.errors import InputError, RerankerError
-from reranker_core.hub import find_in_cache
+from reranker_core.hub import is_here
 from reranker_core.local_models import LocalModel, describe_local_model
 from ui.services import Services
 
@@ -76,9 +76,13 @@ def find_choice(services: Services, name: object) -> Choice:
     raise InputError(f'There is no model "{name!s:.80}". Choose one of {", ".join(names)}.')
 
 
+def list_first_models() -> tuple[str, ...]:
+    """Name what needs no network: BM25, and the models that come with this program where they are there."""
+    return tuple(info.name for info in MODELS if not info.repo_id and is_here(info))
+
+
 def _of_catalogue(info: ModelInfo) -> Choice:
-    is_ready = not info.repo_id or find_in_cache(info.repo_id) is not None
-    return Choice(info=info, base=info.name, is_ready=is_ready)
+    return Choice(info=info, base=info.name, is_ready=is_here(info))
 
 
 def _list_local(services: Services) -> tuple[list[LocalModel], str]:
@@ -97,7 +101,7 @@ def _of_local(services: Services, model: LocalModel) -> Choice:
         hidden = "its folder cannot be read on this server. Choose another model."
         info, problem = _placeholder(model), str(error) if services.allow_folders else hidden
     known = find_model(model.base)
-    is_ready = not problem and (known is None or find_in_cache(known.repo_id) is not None)
+    is_ready = not problem and (known is None or is_here(known))
     return Choice(info=info, base=model.base, adapter=model.adapter, is_ready=is_ready, problem=problem)
 
 

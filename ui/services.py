@@ -21,6 +21,7 @@ class Services:
         local_models: folders and adapters of this machine that were added.
         labels: the labelled data.
         runs: the scorings under way, so that each visitor can stop his own.
+        first_models: what Compare has chosen and scores with on a first visit, by name.
         allow_folders: whether a visitor may name folders of this machine: on a local screen only.
         allow_download: whether a visitor may start a download.
         allow_label_changes: whether a visitor of a hosted screen may change the labels as a whole: delete, archive, rename,
@@ -32,6 +33,7 @@ class Services:
     local_models: LocalModels = field(default_factory=LocalModels)
     labels: Labels = field(default_factory=Labels)
     runs: Runs = field(default_factory=Runs)
+    first_models: tuple[str, ...] = ("bm25",)
     allow_folders: bool = False
     allow_download: bool = False
     allow_label_changes: bool = False

@@ -1,5 +1,5 @@
 // What a visit brings along: a shared link carries a comparison in its fragment, which no server sees; a reload finds the
-// last one in this tab's store; a new visit finds the settings of the one before.
+// last one in this tab's store; a new visit finds the settings of the one before, and the first one what models to begin with.
 function kept(store, name) {
   try { return JSON.parse(store().getItem(`reranker-workbench:${name}`)); } catch (error) { return null; }
 }
@@ -8,7 +8,7 @@ async function open() {
   const settings = kept(() => localStorage, 'settings');
   if (!location.hash.startsWith('#c=')) {
     const request = kept(() => sessionStorage, 'comparison');
-    if (request || settings) trigger('opened', {request, settings});
+    trigger('opened', {request, settings});  // a first visit has neither
     return;
   }
   const packed = location.hash.slice(3);

@@ -33,6 +33,7 @@ class NeuralReranker(Reranker):
     is_causal: bool
     device: torch.device
     model: Any  # transformers types its modules loosely
+    recomputes_blocks = False  # set for training with little memory, see `run_part`
 
     def __init__(self, model: torch.nn.Module, inputs: PairInputs, *, name: str, device: torch.device, dtype: torch.dtype):
         """Take a model whose weights are on their device.

@@ -5,12 +5,14 @@ layer that is read, and so that the deepest block computes queries, output and M
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from reranker_core.attention import packed_attention
+from reranker_core.families.running import run_part
 from reranker_core.packing import PackedBatch
 
 
@@ -29,13 +31,14 @@ class CausalScorer(nn.Module):
         self.lm_head = lm_head
 
 
-def run_blocks(body: Any, batch: PackedBatch, depths: Sequence[int]) -> list[torch.Tensor]:
+def run_blocks(body: Any, batch: PackedBatch, depths: Sequence[int], *, recompute: bool = False) -> list[torch.Tensor]:
     """Run a chunk through the blocks and keep the last tokens at some depths, under the final norm.
 
     Args:
         body: a transformers model with `embed_tokens`, `rotary_emb`, `layers` and `norm`.
         batch: the chunk.
         depths: after how many blocks to look, distinct and ascending; the blocks above the last are not run.
+        recompute: in training, as for `run_part`.
 
     Returns:
         For each depth (sequences, hidden).
@@ -45,12 +48,19 @@ def run_blocks(body: Any, batch: PackedBatch, depths: Sequence[int]) -> list[tor
     rope = body.rotary_emb(hidden, batch.position_ids)  # two of (1, tokens, head_dim)
     kept = []
     for depth, block in enumerate(body.layers[: depths[-1] - 1], start=1):
-        hidden = block(
-            hidden, position_ids=batch.position_ids, position_embeddings=rope, use_cache=False, layout=batch.layout
+        hidden = run_part(
+            block,
+            hidden,
+            recompute=recompute,
+            position_ids=batch.position_ids,
+            position_embeddings=rope,
+            use_cache=False,
+            layout=batch.layout,
         )
         if depth in depths:
             kept.append(hidden[0, batch.last])
-    kept.append(_run_block_for_last(body.layers[depths[-1] - 1], hidden[0], rope, batch))
+    deepest = partial(_run_block_for_last, body.layers[depths[-1] - 1])
+    kept.append(run_part(deepest, hidden[0], recompute=recompute, rope=rope, batch=batch))
     return [body.norm(states) for states in kept]
 
 
@@ -69,7 +79,9 @@ def _run_block_for_last(
     key = _rotate(heads(attention.k_proj(normed)), cos, sin)
     value = heads(attention.v_proj(normed))
     layout = batch.layout.of_one_query_each()
-    context = packed_attention(query, key, value, layout=layout, scale=attention.scaling)  # (sequences, heads, head_dim)
+    dropout = attention.attention_dropout if attention.training else 0.0
+    # (sequences, heads, head_dim)
+    context = packed_attention(query, key, value, layout=layout, scale=attention.scaling, dropout=dropout)
     residual_multiplier = getattr(block, "residual_multiplier", 1.0)  # Granite's
     states = hidden[batch.last] + attention.o_proj(context.flatten(1)) * residual_multiplier
     return states + block.mlp(block.post_attention_layernorm(states)) * residual_multiplier  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ import torch
 
 from reranker_core.families.base import NeuralReranker
 from reranker_core.families.causal import run_blocks
+from reranker_core.families.running import run_head
 from reranker_core.packing import PackedBatch
 
 
@@ -17,5 +18,6 @@ class DecoderReranker(NeuralReranker):
 
     def score_packed(self, batch: PackedBatch, layers: Sequence[int | None]) -> torch.Tensor:
         """Score one chunk; see `NeuralReranker.score_packed`."""
-        (last,) = run_blocks(self.model.model, batch, [len(self.model.model.layers)])
-        return self.model.lm_head(last.float())  # type: ignore[no-any-return]  # (sequences, 1)
+        depth = len(self.model.model.layers)
+        (last,) = run_blocks(self.model.model, batch, [depth], recompute=self.recomputes_blocks)
+        return run_head(self.model.lm_head, last)  # (sequences, 1)

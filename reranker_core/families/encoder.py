@@ -1,12 +1,14 @@
 """Encoder rerankers (XLM-RoBERTa), such as bge-reranker-base, -large and -v2-m3: the classification logit."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from reranker_core.attention import packed_attention
 from reranker_core.families.base import NeuralReranker
+from reranker_core.families.running import run_head, run_part
 from reranker_core.packing import PackedBatch
 
 
@@ -22,9 +24,10 @@ class EncoderReranker(NeuralReranker):
         padding = roberta.embeddings.padding_idx
         hidden = roberta.embeddings(batch.input_ids, position_ids=_positions(batch, padding))  # (1, tokens, hidden)
         for block in roberta.encoder.layer[:-1]:
-            hidden = block(hidden, layout=batch.layout)
-        first = _run_layer_for_first(roberta.encoder.layer[-1], hidden[0], batch)
-        return self.model.classifier(first[:, None]).float()  # type: ignore[no-any-return]  # (sequences, 1)
+            hidden = run_part(block, hidden, recompute=self.recomputes_blocks, layout=batch.layout)
+        deepest = partial(_run_layer_for_first, roberta.encoder.layer[-1])
+        first = run_part(deepest, hidden[0], recompute=self.recomputes_blocks, batch=batch)
+        return run_head(self.model.classifier, first[:, None])  # (sequences, 1)
 
 
 def _positions(batch: PackedBatch, padding: int) -> torch.Tensor:
@@ -53,6 +56,7 @@ def _run_layer_for_first(layer: Any, hidden: torch.Tensor, batch: PackedBatch) -
         heads(attention.value(hidden)),
         layout=batch.layout.of_one_query_each(),
         scale=attention.scaling,
+        dropout=attention.dropout.p if attention.training else 0.0,
     )  # (sequences, heads, head_dim)
     attended = layer.attention.output(context.flatten(1), first)
     return layer.feed_forward_chunk(attended)  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from torch import nn
 from reranker_core.errors import InputError, UnsupportedModelError
 from reranker_core.families.base import NeuralReranker
 from reranker_core.families.causal import CausalScorer, run_blocks
+from reranker_core.families.running import run_head
 from reranker_core.packing import PackedBatch
 
 
@@ -75,9 +76,9 @@ class LayerwiseReranker(NeuralReranker):
     def score_packed(self, batch: PackedBatch, layers: Sequence[int | None]) -> torch.Tensor:
         """Score one chunk; see `NeuralReranker.score_packed`."""
         depths = [layer for layer in layers if layer is not None]
-        states = run_blocks(self.model.model, batch, depths)
+        states = run_blocks(self.model.model, batch, depths, recompute=self.recomputes_blocks)
         columns = [
-            self.model.lm_head[depth - self.start_layer].linear_head(state.float())
+            run_head(self.model.lm_head[depth - self.start_layer].linear_head, state)
             for depth, state in zip(depths, states, strict=True)
         ]
         return torch.cat(columns, dim=1)  # (sequences, layers)

@@ -1,12 +1,10 @@
 """`python -m reranker_core.mining pool|negatives`: candidates to label, and hard negatives, from files into files."""
 
 import argparse
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from reranker_core.command_output import note, run_command
+from reranker_core.command_output import note, run_command, show_stages
 from reranker_core.errors import InputError
 from reranker_core.examples import write_run, write_training_jsonl
 from reranker_core.mining.command_files import (
@@ -18,7 +16,6 @@ from reranker_core.mining.command_files import (
     read_negatives_input,
     write_rows,
 )
-from reranker_core.mining.corpus_index import OnProgress
 from reranker_core.mining.negatives import mine_negatives
 from reranker_core.mining.pooling import Pool, pool_candidates
 from reranker_core.models_command import add_home_option, look_up_model
@@ -95,7 +92,7 @@ def _pool(options: argparse.Namespace) -> None:
     )
     layers = options.cutoff_layers
     max_layer = max(layers) if layers and len(options.model) == 1 else None
-    with _show_stages() as on_progress:
+    with show_stages() as on_progress:
         pool = pool_candidates(
             queries,
             corpus,
@@ -137,7 +134,7 @@ def _negatives(options: argparse.Namespace) -> None:
     reranker = None
     if options.model:
         reranker = _load(options.model, options, max_layer=options.cutoff_layers)
-    with _show_stages() as on_progress:
+    with show_stages() as on_progress:
         mined = mine_negatives(
             {row_id: given.examples[row_id].query for row_id in given.wanted},
             given.corpus,
@@ -194,18 +191,3 @@ def _load(name: str, options: argparse.Namespace, *, max_layer: int | None) -> R
         max_layer=max_layer,
         allow_download=not options.offline,
     )
-
-
-@contextmanager
-def _show_stages() -> Iterator[OnProgress]:
-    """Show a bar for each stage on standard error where that is a terminal."""
-    from tqdm import tqdm
-
-    layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
-    with tqdm(total=1.0, file=sys.stderr, disable=None, delay=1, bar_format=layout) as bar:
-
-        def tell(stage: str, fraction: float | None) -> None:
-            bar.set_description_str(stage, refresh=False)
-            bar.update((fraction or 0.0) - bar.n)
-
-        yield tell

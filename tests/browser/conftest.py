@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,14 @@ class RunningApp:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """Start `python app.py`, which begins with BM25 alone: no test waits for a model that it does not need."""
+    with run_app(tmp_path_factory.mktemp("home"), "--first_models", "bm25") as running:
+        yield running
+
+
+@contextmanager
+def run_app(home: Path, *options: str) -> Iterator[RunningApp]:
     """Start `python app.py` behind a proxy that only notes who comes."""
-    home = tmp_path_factory.mktemp("home")
     models = LocalModels(home / MODELS_FILE)
     for folder in ("encoder", "layerwise", "llm"):
         models.add(str(CHECKPOINTS / folder), name=f"tiny-{folder}")
@@ -57,7 +64,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
         environment = os.environ | proxies | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home / "hf"), "HF_HUB_CACHE": str(home / "hf" / "hub")}
         environment.pop("HF_HUB_OFFLINE")  # as a person starts it
-        command = [sys.executable, "app.py", "--port", str(port), "--home", str(home)]
+        command = [sys.executable, "app.py", "--port", str(port), "--home", str(home), *options]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             wait_until_served(running.url, 60)

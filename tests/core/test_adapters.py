@@ -215,6 +215,17 @@ def test_an_adapter_of_ours_is_refused_on_other_weights_of_equal_shape_and_name(
         load_reranker(base, adapter=folder)
 
 
+def test_an_adapter_of_ours_is_held_to_the_shapes_of_its_base_too(
+    copy_adapter: Callable[..., Path], checkpoints: Path, edit_tensors: Callable[..., None]
+) -> None:
+    folder = copy_adapter("adapter-llm")
+    (folder / "base.json").write_text(json.dumps({"fingerprint": Checkpoint(checkpoints / "llm").fingerprint()}))
+    edit_tensors(folder / "adapter_model.safetensors", lambda tensors: tensors.update({LLM_LORA: torch.ones(4, 47)}))
+
+    with pytest.raises(AdapterError, match=r"does not fit .*q_proj has size \[64, 48\] there.*made for \[47\]"):
+        load_reranker(checkpoints / "llm", adapter=folder)
+
+
 @pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
 def test_a_folder_that_lacks_a_file_of_an_adapter_is_refused(
     copy_adapter: Callable[..., Path], checkpoints: Path, file: str

@@ -287,6 +287,101 @@ def test_budgets_other_than_for_scoring_cut_each_part_at_its_own(
     assert pair.ids == [S, *text[:5], END, END, *text[:7], END]
 
 
+def build_for_training(
+    inputs: EncoderInputs | DecoderInputs, query: str, passage: str, *, lengths: tuple[int, int], prompt: str | None = None
+) -> EncodedPair:
+    budget = inputs.training_budget(query_max_len=lengths[0], passage_max_len=lengths[1], prompt=prompt)
+    (pair,) = inputs.build(
+        [(query, passage)], budget=budget, prompt=prompt, query_instruction=None, passage_instruction=None
+    )
+    return pair
+
+
+def test_in_training_an_encoders_query_borrows_a_quarter_of_the_passages_length(
+    encoder: EncoderInputs, ids_of: Callable[..., list[int]]
+) -> None:
+    text = ids_of(TEXT * 9, "encoder")
+    room = 32 + 64 - (32 + 64 // 4) - 4
+
+    assert build_for_training(encoder, TEXT * 9, TEXT * 9, lengths=(32, 64)) == EncodedPair(
+        [S, *text[:48], END, END, *text[:room], END], len(text) - 48, len(text) - room
+    )
+
+
+def test_in_training_an_encoders_passage_borrows_half_of_the_querys_length(
+    encoder: EncoderInputs, ids_of: Callable[..., list[int]]
+) -> None:
+    query, passage = ids_of("hi", "encoder"), ids_of(TEXT * 9, "encoder")
+    kept = 32 + 64 // 2
+
+    assert build_for_training(encoder, "hi", TEXT * 9, lengths=(64, 32)) == EncodedPair(
+        [S, *query, END, END, *passage[:kept], END], 0, len(passage) - kept
+    )
+
+
+@pytest.mark.parametrize("prompt", [None, "Well?"])
+def test_in_training_the_prompt_takes_room_from_a_decoders_pair(
+    decoder: DecoderInputs, ids_of: Callable[..., list[int]], prompt: str | None
+) -> None:
+    query, passage = ids_of("A: " + TEXT * 9, "llm"), ids_of("B: " + TEXT * 9, "llm")
+    newline = ids_of("\n", "llm")
+    end = [*newline, *ids_of(prompt or DEFAULT_PROMPT, "llm")]
+    room = 128 + 64 - len(end) - 1 - (128 + 16) - len(newline)
+    if room < 1:  # the default prompt leaves the passage a single token, and the query the rest
+        room = 1
+    kept_query = 128 + 64 - len(end) - 1 - room - len(newline)
+
+    pair = build_for_training(decoder, TEXT * 9, TEXT * 9, lengths=(128, 64), prompt=prompt)
+
+    assert pair.ids == [BOS, *query[:kept_query], *newline, *passage[:room], *end]
+    assert len(pair.ids) == 128 + 64
+
+
+def test_in_training_a_decoders_passage_borrows_half_of_the_querys_length(
+    decoder: DecoderInputs, ids_of: Callable[..., list[int]]
+) -> None:
+    query, passage, newline = ids_of("A: hi", "llm"), ids_of("B: " + TEXT * 9, "llm"), ids_of("\n", "llm")
+    end = [*newline, *ids_of("Well?", "llm")]
+
+    pair = build_for_training(decoder, "hi", TEXT * 9, lengths=(100, 50), prompt="Well?")
+
+    assert pair == EncodedPair([BOS, *query, *newline, *passage[: 50 + 50], *end], 0, len(passage) - 100)
+
+
+def test_in_training_the_models_context_goes_before_the_lengths(encoder: EncoderInputs) -> None:
+    pair = build_for_training(encoder, TEXT * 50, TEXT * 50, lengths=(512, 512))
+
+    assert len(pair.ids) == 512
+    assert pair.ids.index(END) == 1 + 384, "the query has three quarters of what the model reads, as in scoring"
+
+
+@pytest.mark.parametrize("lengths", [(1, 5), (5, 1), (3, 3)])
+def test_in_training_a_passage_keeps_at_least_one_token(
+    encoder: EncoderInputs, ids_of: Callable[..., list[int]], lengths: tuple[int, int]
+) -> None:
+    ids = build_for_training(encoder, TEXT, TEXT, lengths=lengths).ids
+
+    assert len(ids) == sum(lengths)
+    assert ids[-2] in ids_of(TEXT, "encoder")
+
+
+def test_in_training_lengths_without_room_are_refused(encoder: EncoderInputs, decoder: DecoderInputs) -> None:
+    with pytest.raises(InputError, match="leave no room for query and passage beside the 4 tokens"):
+        build_for_training(encoder, "hi", "hi", lengths=(2, 3))
+    with pytest.raises(InputError, match=r"query_max_len 32 and passage_max_len 16 leave no room .* shorten the prompt"):
+        build_for_training(decoder, "hi", "hi", lengths=(32, 16))
+    with pytest.raises(InputError, match="passage_max_len must be at least 1, got 0"):
+        build_for_training(encoder, "hi", "hi", lengths=(8, 0))
+    with pytest.raises(InputError, match="An encoder reads no prompt"):
+        build_for_training(encoder, "hi", "hi", lengths=(8, 8), prompt="Well?")
+
+
+def test_ids_turn_back_into_the_text_that_the_model_reads(encoder: EncoderInputs, decoder: DecoderInputs) -> None:
+    assert (encoder.reads_prompt, decoder.reads_prompt) == (False, True)
+    assert encoder.decode(build(encoder, "panda", "bear").ids) == "<s> panda</s></s> bear</s>"
+    assert decoder.decode(build(decoder, "panda", "bear", prompt="Well?").ids) == "<bos>A: panda\nB: bear\nWell?"
+
+
 def test_pairs_are_built_in_the_order_given(encoder: EncoderInputs) -> None:
     pairs = [("b", "hi"), ("a", "hi"), ("b", "hi")]
     budget = encoder.scoring_budget(max_length=512, query_max_length=None, prompt=None)

@@ -7,11 +7,13 @@ import gradio as gr
 import pytest
 
 from reranker_core.errors import InputError, ModelNotFoundError, RerankerError
-from ui.comparison import RAW, SIGMOID
+from ui.comparison import RAW, SIGMOID, Comparison
 from ui.errors import keep_on_failure
 from ui.passages import JSON_STRINGS, ONE_PER_LINE
 from ui.runs import ReplacedError, StoppedError
 from ui.services import Services
+from ui.tabs.compare.events import FIELDS as FORM_FIELDS
+from ui.tabs.compare.events import CompareEvents
 from ui.tabs.compare.handlers import advise, compare, fill_form, model_choices, offer_layers, read_form
 
 PANDA = (
@@ -53,6 +55,24 @@ def test_bm25_ranks_the_passage_that_shares_words_first(services: Services) -> N
     assert [column["title"] for column in value["columns"]] == ["BM25"]
     assert value["columns"][0]["ranks"] == [2, 1]
     assert problem == ""
+
+
+def test_a_first_visit_begins_with_what_needs_no_network_and_a_later_one_with_its_own() -> None:
+    services = Services(first_models=("bm25", "starter-encoder"))
+    first = Comparison(query="q", passages=("a", "b"), models=services.first_models)
+    events = CompareEvents(services, {}, first=first)
+    kept = {"models": ["bm25"]}
+
+    def arrive(settings: object) -> tuple[Any, Any]:
+        *updates, _, _, arrived, message = events.arrive(gr.EventData(None, {"request": None, "settings": settings}))
+        assert message == ""
+        return updates[FORM_FIELDS.index("models")]["value"], arrived
+
+    assert arrive(None) == (["bm25", "starter-encoder"], {"comparison": first.to_json(), "note": ""})
+    assert arrive(kept) == (["bm25"], None)
+    assert arrive({"models": ["gone"]}) == (["bm25", "starter-encoder"], None)
+    alone = CompareEvents(Services(), {}, first=Comparison(query="q", passages=("a",), models=("bm25",)))
+    assert alone.arrive(gr.EventData(None, {}))[-2] is None  # BM25 stands there already
 
 
 def test_several_models_and_layers_stand_side_by_side_in_the_order_chosen(local: Services, load: Any) -> None:

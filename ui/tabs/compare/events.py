@@ -42,9 +42,9 @@ FIELDS = (
 class CompareEvents:
     """Handlers that gradio calls; each returns one value for each of its outputs."""
 
-    def __init__(self, services: Services, form: Mapping[str, Any]) -> None:
-        """Take the services, and the components of the form by the names of `FIELDS`."""
-        self.services = services
+    def __init__(self, services: Services, form: Mapping[str, Any], *, first: Comparison) -> None:
+        """Take the services, the components of the form by the names of `FIELDS`, and what a first visit scores."""
+        self.services, self._first = services, first
         self._names = {component: name for name, component in form.items()}
 
     @keep_on_failure
@@ -118,7 +118,9 @@ class CompareEvents:
         if isinstance(given.get("error"), str):
             return ({}, None, ""), given["error"][:200]
         if given.get("request") is None:
-            return (fill_settings(self.services, given.get("settings")), None, ""), ""
+            is_first = given.get("settings") is None and len(self._first.models) > 1  # BM25 stands there already
+            arrived = {"comparison": self._first.to_json(), "note": ""} if is_first else None
+            return (fill_settings(self.services, given.get("settings")), arrived, ""), ""
         fields, note = fill_form(self.services, given["request"])
         if fields["all_layers"]:  # its cost is said before it runs
             return (fields, None, f"{note} All layers are chosen: press Score to run them.".strip()), ""

@@ -157,7 +157,7 @@ def fill_form(services: Services, content: object) -> tuple[dict[str, Any], str]
         "query": comparison.query,
         "pasted": text,
         "separated": separated,
-        "models": list(known) or ["bm25"],
+        "models": list(known) or list(services.first_models),
         "layers": list(comparison.layers),
         "all_layers": comparison.all_layers,
         "scale": comparison.scale,
@@ -176,7 +176,7 @@ def fill_settings(services: Services, kept: object) -> dict[str, Any]:
     models, layers = settings.get("models"), settings.get("layers")
     names = [name for name in models if isinstance(name, str)] if isinstance(models, list) else []
     return {
-        "models": [choice.name for choice in _known(services, names)] or ["bm25"],
+        "models": [choice.name for choice in _known(services, names)] or list(services.first_models),
         "layers": [layer for layer in layers if type(layer) is int] if isinstance(layers, list) else [],
         "all_layers": settings.get("all_layers") is True,
         "scale": SIGMOID if settings.get("scale") == SIGMOID else RAW,

@@ -79,13 +79,13 @@ def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
             arrived = gr.State(None)
         with gr.Column(scale=2, min_width=320):
             result = result_view(
-                _score_at_start(services, first),
+                compare(services, _ask_first(first, ("bm25",)), visit="the first sight")[0],
                 take_away=lambda wanted: take_away(services, wanted),
                 send=lambda wanted: send_to_labels(services, wanted),
             )
-            advice = gr.Markdown(advise(services, ["bm25"]), elem_classes="rw-advice")
+            advice = gr.Markdown(advise(services, services.first_models), elem_classes="rw-advice")
 
-    events = CompareEvents(services, form)
+    events = CompareEvents(services, form, first=_ask_first(first, services.first_models))
     scoring: dict[str, Any] = _PRIVATE | {
         "concurrency_limit": _SCORINGS_AT_ONCE,
         "concurrency_id": "score",
@@ -131,7 +131,11 @@ def _build_texts(
 
 def _build_models(services: Services, form: dict[str, Any]) -> None:
     form["models"] = gr.CheckboxGroup(
-        model_choices(services), value=["bm25"], label="Models", elem_classes="rw-chips", elem_id="compare-models"
+        model_choices(services),
+        value=list(services.first_models),
+        label="Models",
+        elem_classes="rw-chips",
+        elem_id="compare-models",
     )
 
 
@@ -162,7 +166,6 @@ def _build_advanced(form: dict[str, Any]) -> None:
         )
 
 
-def _score_at_start(services: Services, example: dict[str, Any]) -> dict[str, Any]:
-    """Score the example that stands in the boxes, so that the first sight is a result."""
-    comparison = Comparison(query=example["query"], passages=tuple(example["passages"]), models=("bm25",))
-    return compare(services, comparison, visit="the first sight")[0]
+def _ask_first(example: dict[str, Any], models: tuple[str, ...]) -> Comparison:
+    """Ask for the example that stands in the boxes: BM25 for the first sight, the others once the page is there."""
+    return Comparison(query=example["query"], passages=tuple(example["passages"]), models=models)

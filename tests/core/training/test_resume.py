@@ -1,0 +1,264 @@
+"""Runs that are stopped, killed or cannot save, and go on: the same weights as if nothing had happened."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reranker_core.errors import InputError, TrainingError
+from reranker_core.training.kept_checkpoints import find_checkpoint, list_checkpoints, remove_old_checkpoints
+from reranker_core.training.progress import TrainingProgress
+from reranker_core.training.results import TrainingResult
+from reranker_core.training.run import train
+from reranker_core.training.settings import TrainingSettings
+from tests.annotations.limits import files_up_to
+
+MakeSettings = Callable[..., TrainingSettings]
+
+
+def stop_after(step: int) -> dict[str, Callable[..., Any]]:
+    """Give the arguments of `train` that stop a run after a step."""
+    asked = 0
+
+    def should_stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked >= step
+
+    return {"should_stop": should_stop}
+
+
+def weights_of(result: TrainingResult) -> dict[str, torch.Tensor]:
+    (file,) = result.product.glob("*.safetensors")
+    return load_file(file)
+
+
+def assert_equal(one: TrainingResult, other: TrainingResult) -> None:
+    assert one.steps == other.steps
+    expected = weights_of(other)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights_of(one).items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("encoder", {}),
+        ("encoder", {"use_lora": False, "dropout": 0.2}),
+        ("decoder", {"lr_scheduler_type": "cosine"}),
+        ("layerwise", {}),
+    ],
+    ids=["encoder", "whole encoder", "decoder", "layerwise"],
+)
+@pytest.mark.parametrize("step", [2, 3, 4], ids=["in an epoch", "at its end", "in the next"])
+def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
+    family: str, changes: dict[str, Any], step: int, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """With dropout, and steps of two batches, the last of an epoch of one."""
+    if family != "encoder" and step != 2:
+        pytest.skip("one place is enough for the slower families")
+    plan = {
+        "rows": 10,
+        "num_train_epochs": 2,
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 2,
+        "warmup_ratio": 0.2,
+    }
+    whole = train(make_settings(family, output_dir=tmp_path / "whole", **plan, **changes))
+    settings = make_settings(family, output_dir=tmp_path / "parts", **plan, **changes)
+    stopped = train(settings, **stop_after(step))
+    assert (stopped.status, stopped.steps, stopped.planned_steps) == ("stopped", step, 6)
+    assert stopped.product.is_dir()
+    resumed = train(replace(settings, resume_from_checkpoint="latest"))
+    assert resumed.status == "completed"
+    assert_equal(resumed, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [3, 4])
+def test_a_resumed_run_keeps_the_best_step_of_both_parts(step: int, make_settings: MakeSettings, tmp_path: Path) -> None:
+    plan = {"hold_out": 0.3, "num_train_epochs": 4, "learning_rate": 2e-2}
+    whole = train(make_settings("decoder", output_dir=tmp_path / "whole", **plan))
+    settings = make_settings("decoder", output_dir=tmp_path / "parts", **plan)
+    stopped = train(settings, **stop_after(step))
+    resumed = train(replace(settings, resume_from_checkpoint="latest"))
+    assert stopped.dev == tuple(figures for figures in whole.dev if figures.step <= step)
+    assert resumed.dev == whole.dev
+    assert resumed.kept_step == whole.kept_step
+    assert_equal(resumed, whole)
+
+
+@pytest.mark.slow
+def test_a_run_stopped_before_it_was_measured_leaves_what_it_had_learnt(make_settings: MakeSettings) -> None:
+    result = train(make_settings("decoder", hold_out=0.3, num_train_epochs=4, learning_rate=2e-2), **stop_after(1))
+    assert (result.kept_step, result.after) == (1, None)
+    assert result.before == result.dev[0].measures
+    assert max(tensor.abs().max() for name, tensor in weights_of(result).items() if "lora_B" in name) > 0
+
+
+@pytest.mark.slow
+def test_sigterm_saves_and_ends_the_run(make_settings: MakeSettings) -> None:
+    settings = make_settings(num_train_epochs=50)
+
+    def tell(progress: TrainingProgress) -> None:
+        if progress.stage == "training" and progress.done == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    result = train(settings, on_progress=tell)
+    assert (result.status, result.steps) == ("stopped", 3)
+    assert [path.name for path in list_checkpoints(settings.output_dir / "checkpoints")] == ["checkpoint-3"]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.slow
+def test_a_run_that_died_goes_on_from_its_last_whole_checkpoint(make_settings: MakeSettings, tmp_path: Path) -> None:
+    plan = {"num_train_epochs": 3, "save_strategy": "steps", "save_steps": 2}
+    whole = train(make_settings(output_dir=tmp_path / "whole", **plan))
+    settings = make_settings(output_dir=tmp_path / "parts", **plan)
+
+    class PowerCutError(Exception):
+        pass
+
+    def die(progress: TrainingProgress) -> None:
+        if progress.done == 5:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        train(settings, on_progress=die)
+    half_written = settings.output_dir / "checkpoints" / "checkpoint-5"
+    shutil.copytree(settings.output_dir / "checkpoints" / "checkpoint-4", half_written)
+    (half_written / "trainer_state.json").unlink()
+    resumed = train(replace(settings, resume_from_checkpoint="latest"))
+    assert_equal(resumed, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 5e-4}, "was trained with learning_rate 0.001, and now it is 0.0005"),
+        ({"num_train_epochs": 7}, "was trained with num_train_epochs 2.0, and now it is 7.0"),
+        ({"lora_rank": 8}, "was trained with lora_rank 4, and now it is 8"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(
+    changes: dict[str, Any], message: str, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(num_train_epochs=2)
+    train(settings, **stop_after(1))
+    before = (settings.output_dir / "settings.json").read_bytes()
+    with pytest.raises(InputError, match=message):
+        train(replace(settings, resume_from_checkpoint="latest", **changes))
+    assert (settings.output_dir / "settings.json").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_run_does_not_go_on_with_other_data_or_another_base(
+    make_settings: MakeSettings, copy_checkpoint: Callable[..., Path], edit_tensors: Callable[..., None]
+) -> None:
+    base = copy_checkpoint("encoder")
+    settings = make_settings(model_name_or_path=str(base))
+    train(settings, **stop_after(1))
+    again = replace(settings, resume_from_checkpoint="latest")
+
+    (path,) = settings.train_data
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("is here", "was here", 1), encoding="utf-8")
+    with pytest.raises(InputError, match="other data: a file has changed"):
+        train(again)
+    path.write_text(text, encoding="utf-8")
+
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["classifier.dense.weight"][0] += 1
+
+    edit_tensors(base / "model.safetensors", change)
+    with pytest.raises(InputError, match="from other weights"):
+        train(again)
+
+
+@pytest.mark.slow
+def test_a_save_that_fails_leaves_the_earlier_checkpoint_whole_and_resumable(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    plan = {"num_train_epochs": 2, "save_strategy": "steps", "save_steps": 2}
+    whole = train(make_settings(output_dir=tmp_path / "whole", **plan))
+    settings = make_settings(output_dir=tmp_path / "parts", **plan)
+    checkpoints = settings.output_dir / "checkpoints"
+    limit = files_up_to(20_000)
+
+    def fill_the_disk(progress: TrainingProgress) -> None:
+        if progress.done == 3:
+            limit.__enter__()
+
+    try:
+        with pytest.raises(TrainingError, match=r"checkpoint of step 4 could not be written.*Earlier ones are whole"):
+            train(settings, on_progress=fill_the_disk)
+    finally:
+        limit.__exit__(None, None, None)
+    assert [path.name for path in checkpoints.iterdir()] == ["checkpoint-2"]
+    assert_equal(train(replace(settings, resume_from_checkpoint="latest")), whole)
+
+
+@pytest.mark.slow
+def test_a_finished_run_that_is_resumed_has_nothing_left_to_do(make_settings: MakeSettings) -> None:
+    settings = make_settings(hold_out=0.3)
+    first = train(settings)
+    again = train(replace(settings, resume_from_checkpoint="latest"))
+    assert again.dev == first.dev
+    assert_equal(again, first)
+
+
+@pytest.mark.slow
+def test_latest_of_none_starts_from_the_beginning(make_settings: MakeSettings) -> None:
+    assert train(make_settings(resume_from_checkpoint="latest")).status == "completed"
+
+
+def make_checkpoint(folder: Path, step: int, *, is_whole: bool = True) -> Path:
+    path = folder / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "run.json").write_text(json.dumps({"step": step}))
+    if is_whole:
+        (path / "trainer_state.json").write_text("{}")
+    return path
+
+
+def test_the_latest_checkpoint_is_the_last_whole_one_by_number(tmp_path: Path) -> None:
+    for step in (9, 10):
+        make_checkpoint(tmp_path, step)
+    make_checkpoint(tmp_path, 11, is_whole=False)
+    (tmp_path / ".checkpoint-12.part").mkdir()
+    found = find_checkpoint("latest", tmp_path)
+    assert found is not None
+    assert found.name == "checkpoint-10"
+    assert find_checkpoint("latest", tmp_path / "none") is None
+
+
+def test_a_folder_that_is_no_whole_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path, 3, is_whole=False)
+    with pytest.raises(InputError, match=r"no whole checkpoint: it lacks trainer_state.json"):
+        find_checkpoint(str(path), tmp_path)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path / "one" / "checkpoints", 3)
+    assert find_checkpoint(str(path), tmp_path / "one" / "checkpoints") == path
+    with pytest.raises(InputError, match=r"of another run than that in .*two"):
+        find_checkpoint(str(path), tmp_path / "two" / "checkpoints")
+
+
+def test_old_checkpoints_go_but_the_best_one_stays(tmp_path: Path) -> None:
+    for step in (2, 4, 6, 8, 10):
+        make_checkpoint(tmp_path, step)
+    remove_old_checkpoints(tmp_path, limit=2, best_step=4)
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["checkpoint-4", "checkpoint-8", "checkpoint-10"]
+    remove_old_checkpoints(tmp_path, limit=None, best_step=None)
+    assert len(list_checkpoints(tmp_path)) == 3
