@@ -99,7 +99,7 @@ def _lay_out_comparison(comparison: Comparison | None) -> dict[str, str]:
         "difference": f"{comparison.difference:+.3f}",
         "95 % interval": f"{comparison.low:+.3f} to {comparison.high:+.3f}",
         "p": show_p(comparison.p),
-        "verdict": comparison.verdict,
+        "verdict": "no difference" if comparison.ties == comparison.queries else comparison.verdict,
     }
 
 
@@ -117,7 +117,7 @@ def _tell(evaluation: Evaluation) -> None:
     ]
     note("; ".join([relevant, *lacking]))
     if len(evaluation.comparisons) > 1:
-        note("p is adjusted by Holm for the number of differences in the table")
+        note("p, and what more queries could show, are adjusted by Holm for the differences in the table; intervals are not")
     if any(one.system.layer is not None for one in evaluation.systems):
         note("the layers of one model are scored in one pass, whose time is shown; a layer alone takes about its share")
     for title, comparison in evaluation.comparisons.items():

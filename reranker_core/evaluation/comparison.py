@@ -24,10 +24,8 @@ LEVEL = 0.05
 
 _Values: TypeAlias = npt.NDArray[np.float64]
 _POWER = 0.8
-_SPAN = NormalDist().inv_cdf(1 - LEVEL / 2) + NormalDist().inv_cdf(_POWER)  # 2.80 standard errors
 _EXACT_UP_TO = 16  # differences: 65,536 ways to choose their signs
 _BLOCK = 4_000_000  # numbers drawn at once: 32 MB
-_FEWEST = 6  # with five, even five wins have p = 2 / 2^5 = 0.06
 _TOO_MANY = 100_000  # queries that nobody labels
 
 
@@ -49,9 +47,11 @@ class Comparison:
         losses: queries on which it is worse.
         deviation: the standard deviation of the differences by query; `None` for one query.
         detectable: the smallest mean difference that this many queries show four times in five, given `deviation`; `None`
-            where the differences do not vary, or with fewer than 6 queries, which can show none.
+            where the differences do not vary, or with too few queries (5, if it is the only comparison) to show any.
         queries_needed: how many queries would show a difference like this one four times in five; `None` where that cannot
             be said, as for no difference.
+        counted_as: by how much `p` was raised for the comparisons beside this one, as Holm has it; `detectable` and
+            `queries_needed` hold for the stricter level. The interval is always this difference's own.
     """
 
     measure: str
@@ -68,6 +68,7 @@ class Comparison:
     deviation: float | None
     detectable: float | None
     queries_needed: int | None
+    counted_as: int = 1
 
     @property
     def verdict(self) -> Verdict:
@@ -97,14 +98,17 @@ class Comparison:
         return f"cannot tell yet: {facts}. {self._say_what_is_missing()}".rstrip()
 
     def _say_what_is_missing(self) -> str:
-        if self.queries < _FEWEST:
-            return f"Fewer than {_FEWEST} queries can show no difference at all."
+        fewest = _fewest(self.counted_as)
+        if self.queries < fewest:
+            among = "" if self.counted_as == 1 else " among so many comparisons"
+            return f"Fewer than {fewest} queries can show no difference at all{among}."
         seen = f"This many could show about {self.detectable:.3f}. " if self.detectable else ""
         if self.queries_needed is None or self.queries_needed <= self.queries:
             return seen
         if self.queries_needed > _TOO_MANY:
             return f"{seen}A difference this small would take more than {_TOO_MANY:,} labelled queries."
-        return f"{seen}About {_round(self.queries_needed - self.queries):,} more labelled queries could show it."
+        more = _round(self.queries_needed - self.queries)
+        return f"{seen}About {more:,} more labelled quer{'y' if more == 1 else 'ies'} could show it."
 
 
 def compare_runs(
@@ -130,7 +134,7 @@ def compare_runs(
     differences = after - before
     mean = float(differences.mean())
     deviation = float(differences.std(ddof=1)) if len(differences) > 1 else None
-    spread = _SPAN * deviation if deviation and deviation > 1e-12 else None
+    detectable, needed = _foresee(mean, deviation, queries=len(differences), counted_as=1)
     low, high = _bootstrap(differences, draws=draws, seed=seed)
     return Comparison(
         measure=measure,
@@ -145,8 +149,8 @@ def compare_runs(
         ties=int((differences == 0).sum()),
         losses=int((differences < 0).sum()),
         deviation=deviation,
-        detectable=spread / math.sqrt(len(differences)) if spread and len(differences) >= _FEWEST else None,
-        queries_needed=max(_FEWEST, math.ceil((spread / mean) ** 2)) if spread and abs(mean) > 1e-12 else None,
+        detectable=detectable,
+        queries_needed=needed,
     )
 
 
@@ -165,15 +169,36 @@ def compare_measures(
 def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Adjust the p of several comparisons by Holm (1979), so that all of them together err once in twenty at most.
 
-    The least p counts as often as there are comparisons, the next once less, and none is below the one before it.
+    The least p counts as often as there are comparisons, the next once less, and none is below the one before it. What
+    could have been seen is foreseen at the level that this leaves to each.
     """
     order = sorted(range(len(comparisons)), key=lambda index: comparisons[index].p)
-    adjusted: dict[int, float] = {}
+    adjusted: dict[int, Comparison] = {}
     highest = 0.0
     for place, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - place) * comparisons[index].p))
-        adjusted[index] = highest
-    return [replace(comparison, p=adjusted[index]) for index, comparison in enumerate(comparisons)]
+        one, counted_as = comparisons[index], len(order) - place
+        highest = max(highest, min(1.0, counted_as * one.p))
+        detectable, needed = _foresee(one.difference, one.deviation, queries=one.queries, counted_as=counted_as)
+        adjusted[index] = replace(one, p=highest, detectable=detectable, queries_needed=needed, counted_as=counted_as)
+    return [adjusted[index] for index in range(len(comparisons))]
+
+
+def _foresee(
+    difference: float, deviation: float | None, *, queries: int, counted_as: int
+) -> tuple[float | None, int | None]:
+    """Give the difference that this many queries could show, and how many could show this difference."""
+    if deviation is None or deviation <= 1e-12:
+        return None, None
+    level, fewest = LEVEL / counted_as, _fewest(counted_as)
+    # 2.80 standard errors for one comparison at 0.05.
+    spread = (NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(_POWER)) * deviation
+    needed = max(fewest, math.ceil((spread / difference) ** 2)) if abs(difference) > 1e-12 else None
+    return (spread / math.sqrt(queries) if queries >= fewest else None), needed
+
+
+def _fewest(counted_as: int) -> int:
+    """Give the number of queries from which on winning all of them has a p below the level: p = 2 / 2^n."""
+    return math.floor(math.log2(2 * counted_as / LEVEL)) + 1
 
 
 def show_p(p: float) -> str:

@@ -66,7 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, checkpoints: Path, load: Cal
 
 
 def test_models_that_are_here_can_be_chosen_and_bm25_which_reads_all_cannot(place: Place) -> None:
-    assert [one["name"] for one in place.ask("list_readers")["readers"]] == ["encoder", "layerwise"]
+    assert [one["name"] for one in place.ask("list_readers")["readers"]] == ["starter-encoder", "encoder", "layerwise"]
 
 
 def test_cuts_are_where_compare_says_counted_as_a_browser_counts(place: Place, load: Callable[..., Any]) -> None:

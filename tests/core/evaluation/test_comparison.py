@@ -196,3 +196,21 @@ def test_the_power_is_as_promised(compare: Callable[..., Comparison]) -> None:
         for _ in range(500)
     )
     assert 0.75 < shown / 500 < 0.85
+
+
+def test_what_several_comparisons_could_have_shown_is_foreseen_at_the_level_that_is_left(
+    compare: Callable[..., Comparison],
+) -> None:
+    values = [0.3, -0.1, 0.2, 0.4, 0.0, 0.1, -0.2, 0.3]
+    alone = compare([0.0] * 8, values)
+    among = adjust([alone] * 8)[0]
+    deviation = np.std(values, ddof=1)
+    span = 2.734 + 0.8416  # standard normal quantiles of 1 - 0.05 / 16 and 0.8
+    assert (alone.counted_as, among.counted_as) == (1, 8)
+    assert among.queries_needed == math.ceil((span * deviation / np.mean(values)) ** 2)
+    assert among.queries_needed > (alone.queries_needed or 0)
+    assert among.detectable is None  # eight wins of eight queries have p = 2 / 2^8, and counted eight times 0.06
+    assert "Fewer than 9 queries can show no difference at all among so many comparisons." in among.describe()
+    assert adjust([compare([0.0] * 9, [*values, 0.2])] * 8)[0].detectable == pytest.approx(
+        span * np.std([*values, 0.2], ddof=1) / 3, rel=1e-3
+    )
