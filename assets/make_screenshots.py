@@ -62,7 +62,7 @@ def label(browser: Browser, url: str) -> None:
 def compare(page: Page) -> None:
     """Score the example of the first sight by BM25, an encoder, and a layerwise model at two layers and all."""
     page.get_by_label("Query", exact=True).wait_for()
-    for name in ("tiny-encoder", "tiny-layerwise"):
+    for name in ("starter-encoder", "tiny-layerwise"):
         page.get_by_role("checkbox", name=name, exact=True).check()
     page.get_by_role("checkbox", name="4", exact=True).check()
     page.get_by_label("All layers").check()
