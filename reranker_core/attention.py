@@ -1,7 +1,8 @@
 """Attention over packed sequences, registered with transformers so that its own model classes run without padding.
 
 Three kernels compute the same thing. On the CPU one call of scaled_dot_product_attention for each sequence; on CUDA in
-half precision torch's own varlen kernel; anywhere else one padded call. `benchmarks/` says what each costs.
+half precision, on GPUs that it knows, torch's own varlen kernel; anywhere else one padded call. `benchmarks/` says what
+each costs.
 """
 
 import inspect
@@ -50,9 +51,16 @@ def packed_attention(
     if query.device.type == "cpu":
         return attend_by_sequence(query, key, value, layout, scale, dropout)
     # torch's varlen kernel knows no dropout.
-    if query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16) and not dropout:
+    if not dropout and _has_varlen(query.device, query.dtype):
         return attend_varlen(query, key, value, layout, scale)
     return attend_padded(query, key, value, layout, scale, dropout)
+
+
+def _has_varlen(device: torch.device, dtype: torch.dtype) -> bool:
+    """Say whether torch's varlen kernel runs: half precision, on GPUs from compute capability 8.0 (Ampere) on."""
+    if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def attend_by_sequence(

@@ -5,6 +5,7 @@ No code from a checkpoint is ever run: config.json is read as JSON, weights as s
 """
 
 import hashlib
+import json
 import pickle
 import re
 import zipfile
@@ -27,6 +28,17 @@ CLASSIFIER_NAMES = (
     "classifier.out_proj.weight",
     "classifier.out_proj.bias",
 )
+
+
+# Fields of config.json that describe files, code, precision, training or generation.
+_CHANGES_NO_SCORE = re.compile(
+    r"_.*|architectures|auto_map|(torch_)?dtype|transformers_version|.*dropout.*|.*_drop|initializer_.*|use_cache|"
+    r"(id2label|label2id|problem_type)|output_.*|return_dict|attn_implementation|gradient_checkpointing|pretraining_tp"
+)
+
+# What a fingerprint looks at of a matrix.
+_SAMPLED = 256
+_SAMPLED_ROWS = 9
 
 
 class Checkpoint:
@@ -94,16 +106,19 @@ class Checkpoint:
     def fingerprint(self) -> str:
         """Hash what tells this checkpoint from another of the same architecture, over its whole depth.
 
-        SHA-256 over the name, shape and dtype of every tensor and its first 256 numbers: training moves all of them,
-        and 2.7 billion parameters need not be read.
+        SHA-256 over what config.json says of the computation, and of every tensor the name, shape, dtype and samples: of
+        a matrix the first 256 numbers of nine rows from its first to its last, a vector whole. Training moves all of
+        them, and 2.7 billion parameters need not be read.
         """
-        digest = hashlib.sha256()
+        config = {name: value for name, value in self.config.items() if not _CHANGES_NO_SCORE.fullmatch(name)}
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
         for name in self.tensor_names:
             with self._open_slice(name) as part:
                 shape = part.get_shape()
-                rows = part[:1] if len(shape) > 1 else part[:]
-                digest.update(f"{name} {shape} {rows.dtype}".encode())
-                digest.update(rows.flatten()[:256].contiguous().view(torch.uint8).numpy().tobytes())
+                samples = [part[:]] if len(shape) < 2 else [part[row : row + 1, :_SAMPLED] for row in _spread(shape[0])]
+                digest.update(f"{name} {shape} {[str(sample.dtype) for sample in samples[:1]]}".encode())
+                for sample in samples:
+                    digest.update(sample.flatten().contiguous().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
     @contextmanager
@@ -112,6 +127,11 @@ class Checkpoint:
         place = self._places[name]
         with _open_tensors(place.path) as tensors:
             yield tensors.get_slice(place.name)
+
+
+def _spread(rows: int) -> list[int]:
+    """Choose rows of a matrix evenly, the first and the last among them."""
+    return sorted({place * (rows - 1) // (_SAMPLED_ROWS - 1) for place in range(_SAMPLED_ROWS)}) if rows else []
 
 
 def count_blocks(names: Iterable[str]) -> int:
@@ -208,8 +228,8 @@ class _BinSlice:
     def __init__(self, tensor: torch.Tensor) -> None:
         self._tensor = tensor
 
-    def __getitem__(self, rows: slice) -> torch.Tensor:
-        return self._tensor[rows]
+    def __getitem__(self, place: slice | tuple[slice, ...]) -> torch.Tensor:
+        return self._tensor[place]
 
     def get_shape(self) -> list[int]:
         return list(self._tensor.shape)

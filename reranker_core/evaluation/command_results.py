@@ -117,7 +117,7 @@ def _tell(evaluation: Evaluation) -> None:
     ]
     note("; ".join([relevant, *lacking]))
     if len(evaluation.comparisons) > 1:
-        note("p, and what more queries could show, are adjusted by Holm for the differences in the table; intervals are not")
+        note("p and what more queries could show are adjusted by Holm for the table; the intervals are each row's own")
     if any(one.system.layer is not None for one in evaluation.systems):
         note("the layers of one model are scored in one pass, whose time is shown; a layer alone takes about its share")
     for title, comparison in evaluation.comparisons.items():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from transformers import TrainingArguments
 
 from reranker_core.errors import InputError
@@ -20,7 +21,7 @@ def make_arguments(settings: TrainingSettings, checkpoints: Path, *, rows: int, 
         has_dev_set: whether there is something to measure on.
 
     Raises:
-        InputError: the device cannot be used, or there would be no step.
+        InputError: the device cannot be used, DeepSpeed's configuration is no file, or there would be no step.
     """
     device = settings.device or default_device()
     if device.startswith("cuda:") and device != "cuda:0":
@@ -28,8 +29,14 @@ def make_arguments(settings: TrainingSettings, checkpoints: Path, *, rows: int, 
             f"device {device}: training takes the first GPU that it sees. Set CUDA_VISIBLE_DEVICES={device[5:]} and leave "
             "device out."
         )
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f'There is no device "{device}" here: torch sees 0 GPUs. Choose cpu.')
     if device not in ("cpu", "cuda", "cuda:0", "mps"):
         raise InputError(f'device must be cpu, cuda or mps, got "{device}".')
+    if settings.deepspeed is not None and not settings.deepspeed.is_file():
+        raise InputError(
+            f"--deepspeed {settings.deepspeed} is no file here. assets/stage1.json of this project is one: give its path."
+        )
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         use_cpu=device == "cpu",
@@ -55,7 +62,7 @@ def make_arguments(settings: TrainingSettings, checkpoints: Path, *, rows: int, 
         save_steps=settings.save_steps,
         eval_strategy=settings.eval_strategy if has_dev_set else "no",
         eval_steps=settings.eval_steps,
-        eval_on_start=has_dev_set,
+        eval_on_start=True,  # without a dev set the probes of the collapse alarm
         remove_unused_columns=False,
         average_tokens_across_devices=True,  # counts the groups of a step in all processes
     )

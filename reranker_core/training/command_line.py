@@ -16,6 +16,7 @@ from reranker_core.training.flags import ParsedFlags, parse_flags
 from reranker_core.training.machine import check_trackers, fit_to_machine, read_machine
 from reranker_core.training.presets import make_settings
 from reranker_core.training.progress import TrainingProgress
+from reranker_core.training.run_folder import RunFolder
 from reranker_core.training.settings import TrainingSettings
 from reranker_core.training.terminal import ProgressView, StopRequest, is_first_process
 
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     codes: list[int] = []
 
     def run() -> None:
-        codes.append(_train(parse_flags(arguments)))
+        given = sys.argv[1:] if arguments is None else arguments
+        codes.append(_train(parse_flags(arguments), command=shlex.join(["python", "-m", "reranker_core.training", *given])))
 
     def run_all() -> int:
         return run_command(run, when_stopped="Stopped; what was not saved is lost.") or sum(codes)
@@ -55,10 +57,13 @@ def read_settings(flags: ParsedFlags) -> TrainingSettings:
     if "preset" in flags.values:
         raise InputError("--preset and --settings both bring a whole set of values. Choose one.")
     stored = read_json(flags.settings_file, purpose="it is to hold the settings of a run")
+    folder = flags.settings_file.parent
+    if RunFolder(folder).holds_run():
+        stored["output_dir"] = str(folder)  # a run that was moved goes on where it lies
     return make_settings(stored | dict(flags.values))
 
 
-def _train(flags: ParsedFlags) -> int:
+def _train(flags: ParsedFlags, *, command: str) -> int:
     # transformers and peft tell their developers what will be removed one day; nobody can act on it here.
     warnings.simplefilter("ignore", FutureWarning)
     settings = read_settings(flags)
@@ -78,7 +83,7 @@ def _train(flags: ParsedFlags) -> int:
 
     with stop.listen():
         try:
-            result = train(settings, on_progress=show, should_stop=stop.is_asked)
+            result = train(settings, on_progress=show, should_stop=stop.is_asked, command=command)
         finally:
             view.close()
     for sentence in _say_end(settings, result):

@@ -1,9 +1,10 @@
 """Training rows → groups of one positive and its negatives. Knows no torch and no tokens.
 
-What a row gives in an epoch is drawn by hashes of the seed, the epoch and the texts, so that it does not depend on the
-other rows, on their order, or on which process asks. Only random negatives depend on the corpus they come from.
+What a row gives in an epoch is drawn by hashes of the seed, the epoch and the row's own texts, so that it does not depend
+on the other rows, on their order, or on which process asks. Only random negatives depend on the corpus they come from.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from unicodedata import normalize
@@ -15,6 +16,9 @@ from reranker_core.training.data_files import DataFile, FoundRow, find_data_file
 from reranker_core.training.settings import TrainingSettings
 
 _NAMED = 3  # rows that a note names
+
+# The query, positives, negatives and prompt of a row.
+_Content = tuple[str, frozenset[str], frozenset[str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,8 @@ class TrainingData:
         left_out: rows of the files that cannot be trained on; the notes say which and why.
         notes: what was done to the rows, in sentences.
         corpus: where random negatives come from; `None` where every row has its own.
-        answers: by the NFC form of a query, the positives of all rows with it: for the queries of rows without negatives.
+        answers: by a query as `fold_query` gives it, the positives of all rows with it: for rows without negatives.
+        occurrences: of each row, how many before it hold exactly the same.
     """
 
     rows: tuple[TrainingExample, ...]
@@ -59,6 +64,17 @@ class TrainingData:
     notes: tuple[str, ...] = ()
     corpus: CorpusIndex | None = field(default=None, repr=False)
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    occurrences: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Number the rows that hold the same: a row that stands twice trains on two draws."""
+        seen: Counter[_Content] = Counter()
+        numbers = []
+        for row in self.rows:
+            content = _content(row)
+            numbers.append(seen[content])
+            seen[content] += 1
+        object.__setattr__(self, "occurrences", tuple(numbers))
 
     def group(self, row: int, *, epoch: int) -> TrainingGroup:
         """Draw the group of a row in an epoch: one positive, and distinct negatives, as many as there are and may be.
@@ -68,10 +84,11 @@ class TrainingData:
             epoch: counted from 0.
         """
         example = self.rows[row]
-        key = f"{self.seed}\0{epoch}\0{text_hash(example.query)}"
+        name = self._name_row(row)
+        key = f"{self.seed}\0{epoch}\0{name}"
         (positive,) = _draw(example.pos, count=1, key=key)
         if not example.neg:
-            passages = (example.pos[positive], *self._draw_from_corpus(example.query, epoch))
+            passages = (example.pos[positive], *self._draw_from_corpus(example.query, f"{epoch}\0{name}"))
             return TrainingGroup(query=example.query, passages=passages, prompt=example.prompt)
         negatives = _draw(example.neg, count=self.group_size - 1, key=key)
         scores = None
@@ -104,11 +121,17 @@ class TrainingData:
         there_are = len(example.neg) if example.neg or self.corpus is None else self._count_open(self.corpus, example.query)
         return min(self.group_size - 1, there_are)
 
-    def _draw_from_corpus(self, query: str, epoch: int) -> Iterator[str]:
+    def _name_row(self, row: int) -> str:
+        """Name a row by what it holds, whatever the order of its passages, and its occurrence."""
+        query, positives, negatives, prompt = _content(self.rows[row])
+        texts = (query, *sorted(positives), "", *sorted(negatives), "", prompt or "")
+        return f"{text_hash(chr(0).join(texts))}\0{self.occurrences[row]}"
+
+    def _draw_from_corpus(self, query: str, key: str) -> Iterator[str]:
         if self.corpus is None:
             raise InputError("A row without negatives needs a corpus to draw them from. Read the data again.")
         drawn = self.corpus.draw(
-            f"{epoch}\0{text_hash(query)}",
+            key,
             count=self.group_size - 1,
             seed=self.seed,
             without=self._closed(self.corpus, query),
@@ -120,8 +143,13 @@ class TrainingData:
 
     def _closed(self, corpus: CorpusIndex, query: str) -> set[str]:
         """Name the passages that are no negatives of a query: its positives in any row, and its own text."""
-        found = map(corpus.find_text, (query, *self.answers[normalize("NFC", query)]))
+        found = map(corpus.find_text, (query, *self.answers[fold_query(query)]))
         return {passage_id for passage_id in found if passage_id is not None}
+
+
+def fold_query(query: str) -> str:
+    """Give a query without regard to case, white space and compatibility forms; of equal ones the answers are the same."""
+    return " ".join(normalize("NFKC", query).casefold().split())
 
 
 def read_training_data(settings: TrainingSettings) -> TrainingData:
@@ -172,7 +200,7 @@ class _Cleaner:
         self._empty = self._repeated = self._positive_too = 0
         collected: dict[str, dict[str, None]] = {}
         for row in rows:
-            known = collected.setdefault(normalize("NFC", row.example.query), {})
+            known = collected.setdefault(fold_query(row.example.query), {})
             known.update(dict.fromkeys(normalize("NFC", text) for text in row.example.pos))
         self.answers: dict[str, tuple[str, ...]] = {query: tuple(texts) for query, texts in collected.items()}
 
@@ -187,7 +215,7 @@ class _Cleaner:
         example = row.example
         if self._needs_teacher:
             _check_teacher(row)
-        answers = set(self.answers[normalize("NFC", example.query)])
+        answers = set(self.answers[fold_query(example.query)])
         positives, negatives = self._keep(example.pos, set()), self._keep(example.neg, answers)
         reason = None
         if not example.query.strip():
@@ -257,6 +285,10 @@ def _check_teacher(row: FoundRow) -> None:
 def _note_without(cleaner: _Cleaner, rows: Iterable[FoundRow]) -> None:
     for row in rows:
         cleaner.leave_out(row, "it has no negatives and there is no other passage to draw")
+
+
+def _content(row: TrainingExample) -> _Content:
+    return row.query, frozenset(row.pos), frozenset(row.neg), row.prompt
 
 
 def _draw(texts: Sequence[str], *, count: int, key: str) -> list[int]:

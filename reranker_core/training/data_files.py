@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reranker_core.errors import InputError
-from reranker_core.examples import Problems, TrainingExample, read_corpus, read_snapshot, read_training_jsonl
+from reranker_core.examples import Problems, TrainingExample, open_beir, read_corpus, read_snapshot, read_training_jsonl
 
 _ENDINGS = (".jsonl", ".json")  # FlagEmbedding takes these two from a folder
 _BEIR = {"corpus.jsonl", "queries.jsonl"}
@@ -117,9 +117,11 @@ def _look_into(place: Path) -> Iterator[RowSource]:
         return
     names = {path.name for path in place.iterdir()}
     if names >= _BEIR:
+        splits = open_beir(place).splits
+        split = f" --split {splits[0]}" if splits and "train" not in splits else ""
         raise InputError(
             f"{place} is a BEIR folder, which has no training rows. Make some of it: python -m reranker_core.mining "
-            f"negatives {place} --output train.jsonl"
+            f"negatives {place}{split} --output train.jsonl"
         )
     # An export lists the negatives that it drew in NAME.manifest.json beside NAME.jsonl.
     wanted = sorted(

@@ -2,14 +2,15 @@
 
 import hashlib
 import os
-import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 from reranker_core.errors import InputError
 from reranker_core.evaluation.task_files import is_snapshot, make_rows_task, read_task
 from reranker_core.evaluation.tasks import RankingTask
-from reranker_core.examples import TrainingExample, open_beir
-from reranker_core.training.data import TrainingData
+from reranker_core.examples import TrainingExample, open_beir, read_snapshot
+from reranker_core.training.data import TrainingData, fold_query
+from reranker_core.training.settings import TrainingSettings
 
 
 def read_dev_data(place: str | os.PathLike[str]) -> RankingTask:
@@ -37,6 +38,26 @@ def read_dev_data(place: str | os.PathLike[str]) -> RankingTask:
             "qrels/dev.tsv with the queries to measure on."
         )
     return read_task(path, split="dev" if "dev" in splits else splits[0])
+
+
+def use_own_dev_part(settings: TrainingSettings) -> tuple[TrainingSettings, list[str]]:
+    """Take the dev part of the snapshot that is trained on as the dev set, unless another or a share was asked for.
+
+    Returns:
+        The settings, and what there is to say about it.
+
+    Raises:
+        InputError: the snapshot was changed, or eval_strategy steps lacks eval_steps.
+    """
+    snapshots = [path for path in settings.train_data if path.is_dir() and is_snapshot(path)]
+    if settings.dev_data is not None or settings.hold_out > 0 or not snapshots:
+        return settings, []
+    if len(snapshots) > 1:
+        return settings, ["Several snapshots are trained on, so none of their dev parts is measured on. Give dev_data."]
+    (snapshot,) = snapshots
+    if not read_snapshot(snapshot).read_qrels("dev"):
+        return settings, [f"The dev part of {snapshot} is empty, so it is not measured on."]
+    return replace(settings, dev_data=snapshot), [f"Measured on is the dev part of {snapshot}."]
 
 
 def hold_out(data: TrainingData, share: float) -> tuple[tuple[TrainingExample, ...], RankingTask]:
@@ -70,6 +91,5 @@ def hold_out(data: TrainingData, share: float) -> tuple[tuple[TrainingExample, .
 
 def _place(query: str) -> float:
     """Give a query its place from 0 to below 1, by a hash as snapshots place queries (annotations.exchange.splits)."""
-    folded = " ".join(unicodedata.normalize("NFKC", query).casefold().split())
-    digest = hashlib.sha256(f"hold out {folded}".encode()).digest()
+    digest = hashlib.sha256(f"hold out {fold_query(query)}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

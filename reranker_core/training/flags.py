@@ -159,6 +159,8 @@ def _read(option: Option, given: str | list[str]) -> Any:
     word = given.strip().lower()
     if option.is_optional and word == "none":
         return None
+    if option.name == "resume_from_checkpoint" and (word in _YES or word in _NO):
+        return "latest" if word in _YES else None  # transformers' way to say it
     if option.name == "max_steps" and word == "-1":
         return None  # transformers' way to say: by the epochs
     if option.kind is bool:

@@ -59,8 +59,7 @@ class RunIdentity:
     @classmethod
     def of(cls, settings: TrainingSettings, *, data: Mapping[str, str], base: str, processes: int) -> "RunIdentity":
         """Take of the settings what counts."""
-        counted = {name: value for name, value in settings.to_dict().items() if name not in _FREE}
-        return cls(settings=counted, data=dict(data), base=base, processes=processes)
+        return cls(settings=counted_settings(settings), data=dict(data), base=base, processes=processes)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""
@@ -100,6 +99,11 @@ class RunIdentity:
                 f"{folder} was trained by {saved['processes']} processes, and now there are {self.processes}. Start as "
                 "many, or train anew in another output_dir."
             )
+
+
+def counted_settings(settings: TrainingSettings) -> dict[str, Any]:
+    """Give the settings that change what is computed, as JSON values."""
+    return {name: value for name, value in settings.to_dict().items() if name not in _FREE}
 
 
 def hash_rows(data: TrainingData) -> str:

@@ -1,55 +1,80 @@
 """The checkpoints of a run: folders that are there whole or not at all.
 
 `checkpoint-N` holds what was trained in the format of the product (so it can be loaded as one), the optimizer's and the
-schedule's state, the states of the random numbers, and `run.json` with the run's identity and what it has seen so far.
+schedule's state, the states of the random numbers, and `run.json` with the run's identity, what it has seen so far, and
+the size of every other file: a file that is missing or cut off later is found without reading it.
 """
 
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reranker_core.errors import InputError
 
-_COMPLETE = ("trainer_state.json", "run.json")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCheckpoint:
+    """Where a run goes on.
+
+    Attributes:
+        path: the checkpoint's folder; `None` where there is none.
+        left_out: newer ones that are not whole, each in a sentence.
+    """
+
+    path: Path | None
+    left_out: tuple[str, ...] = ()
+
+
+def measure_files(folder: Path) -> dict[str, int]:
+    """Give the size of each file of a checkpoint in bytes, as run.json records it; texts for people do not count."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".md" and path.name != "run.json"
+    }
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """List the checkpoints that are whole, by step."""
-    found = {}
-    for path in folder.glob("checkpoint-*"):
-        match = re.fullmatch(r"checkpoint-(\d+)", path.name)
-        if match and all((path / name).is_file() for name in _COMPLETE):
-            found[int(match[1])] = path
-    return [found[step] for step in sorted(found)]
+    return [path for path in _list_all(folder) if _find_damage(path) is None]
 
 
-def find_checkpoint(wanted: str, folder: Path) -> Path | None:
+def step_of(checkpoint: Path) -> int:
+    """Give the step that a checkpoint is of, by its name."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def find_checkpoint(wanted: str, folder: Path) -> FoundCheckpoint:
     """Find the checkpoint to go on from.
 
     Args:
         wanted: `"latest"`, or a checkpoint's folder.
         folder: of the run's checkpoints.
 
-    Returns:
-        Its folder; `None` for the latest of none.
-
     Raises:
         InputError: the folder is no whole checkpoint, or one of another run.
     """
     if wanted == "latest":
-        return next(iter(reversed(list_checkpoints(folder))), None)
+        left_out: list[str] = []
+        for path in reversed(_list_all(folder)):
+            damage = _find_damage(path)
+            if damage is None:
+                return FoundCheckpoint(path=path, left_out=tuple(left_out))
+            left_out.append(f"{path.name} was left out: it is no whole checkpoint, {damage}.")
+        return FoundCheckpoint(path=None, left_out=tuple(left_out))
     path = Path(wanted)
-    if missing := [name for name in _COMPLETE if not (path / name).is_file()]:
-        raise InputError(
-            f'{path} is no whole checkpoint: it lacks {missing[0]}. Give a folder checkpoint-N of this run, or "latest".'
-        )
+    if (damage := _find_damage(path)) is not None:
+        others = [other.name for other in list_checkpoints(folder)]
+        remedy = f'Give {others[-1]}, which is, or "latest".' if others else "None of this run is: train anew."
+        raise InputError(f"{path} is no whole checkpoint: {damage}. {remedy}")
     if path.resolve().parent != folder.resolve():
         raise InputError(
             f"{path} is a checkpoint of another run than that in {folder.parent}. Give that run's own folder as output_dir."
         )
-    return path
+    return FoundCheckpoint(path=path)
 
 
 def read_run_file(checkpoint: Path) -> dict[str, Any]:
@@ -81,3 +106,26 @@ def remove_old_checkpoints(folder: Path, *, limit: int | None, best_step: int | 
     others = [path for path in list_checkpoints(folder) if path.name != f"checkpoint-{best_step}"]
     for path in others[: max(0, len(others) - limit)]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _list_all(folder: Path) -> list[Path]:
+    """List whatever is named as a checkpoint, by step."""
+    found = [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
+    return sorted(found, key=step_of)
+
+
+def _find_damage(checkpoint: Path) -> str | None:
+    """Say what is missing or cut off in a checkpoint; `None` if it is whole."""
+    if not (checkpoint / "run.json").is_file():
+        return "it lacks run.json"
+    try:
+        files: dict[str, int] = read_run_file(checkpoint)["files"]
+        now = measure_files(checkpoint)
+    except (InputError, KeyError, TypeError, OSError):
+        return "its run.json cannot be read"
+    for name, size in files.items():
+        if name not in now:
+            return f"it lacks {name}"
+        if now[name] != size:
+            return f"{name} has {now[name]:,} bytes instead of {size:,}"
+    return None

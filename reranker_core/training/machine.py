@@ -1,5 +1,6 @@
 """Settings made for a GPU, brought to the machine that there is: what cannot be is left out, and said."""
 
+import inspect
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -37,10 +38,19 @@ def read_machine(device: str | None) -> Machine:
     has_cuda = torch.cuda.is_available() and (device is None or device.startswith("cuda"))
     return Machine(
         has_cuda=has_cuda,
-        has_bf16=has_cuda and torch.cuda.is_bf16_supported(),
+        has_bf16=has_cuda and _computes_bf16(),
         has_deepspeed=find_spec("deepspeed") is not None,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
     )
+
+
+def _computes_bf16() -> bool:
+    """Say whether the GPU computes bfloat16 itself; an emulation is slow, and torch's kernels for attention lack it."""
+    import torch
+
+    asks = torch.cuda.is_bf16_supported
+    knows_emulation = "including_emulation" in inspect.signature(asks).parameters
+    return bool(asks(including_emulation=False) if knows_emulation else asks())
 
 
 def fit_to_machine(
@@ -77,7 +87,7 @@ def fit_to_machine(
     elif settings.bf16 and not machine.has_bf16:
         raise InputError("This GPU knows no bfloat16. Use --fp16 instead of --bf16.")
     if settings.use_flash_attn and not machine.has_cuda:
-        notes["use_flash_attn"] = "--use_flash_attn is for GPUs; on the CPU sdpa computes the same."
+        notes["use_flash_attn"] = "--use_flash_attn is for GPUs; the CPU computes the same by sdpa."
         settings = replace(settings, use_flash_attn=False)
     return settings, [note for name, note in notes.items() if asked_for is None or name in asked_for]
 

@@ -1,12 +1,13 @@
-"""Measuring while it trains: the dev set, the best step so far, and the alarm for scores that become all the same."""
+"""Measuring while it trains: the dev set, and the best step so far."""
 
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import torch.distributed
 
+from reranker_core.errors import ScoringError
 from reranker_core.evaluation import MEASURES, RankingTask, measure_run, score_task
 from reranker_core.examples import Run
 from reranker_core.families.base import NeuralReranker
@@ -15,12 +16,6 @@ from reranker_core.training.results import DevFigures
 from reranker_core.training.settings import TrainingSettings
 
 BEST_BY = "nDCG@10"
-
-# Of the spread at the start, below which scores tell nothing apart any more.
-_COLLAPSED = 0.05
-
-# Batches of training are few queries: their spread is averaged over so many logged steps.
-_WINDOW = 5
 
 
 class DevSet:
@@ -59,31 +54,45 @@ class DevSet:
             step: that the weights are of.
             on_progress: as for `score_task`.
         """
-        layers = None if self._reranker.cutoff_range is None else list(self._reranker.cutoff_range)
-        runs: dict[int | None, Run] = {}
-        if self._share.candidates:
-            runs = score_task(
-                self._reranker,
-                self._share,
-                max_length=self._max_length,
-                cutoff_layers=layers,
-                query_instruction=self._instructions[0],
-                passage_instruction=self._instructions[1],
-                on_progress=on_progress,
-            )
-        if self._processes > 1:
-            runs = _join(runs)
+        runs = self.score(on_progress=on_progress)
         deepest = max(runs, key=lambda layer: layer or 0)
         measured = {
             layer: measure_run(run, self.task.qrels, measures=MEASURES, relevant_from=self.task.relevant_from).means
             for layer, run in runs.items()
         }
+        spreads = measure_spreads(runs)
         return DevFigures(
             step=step,
             measures=measured[deepest],
             by_layer={layer: means[BEST_BY] for layer, means in measured.items() if layer is not None},
-            spread=_measure_spread(runs[deepest]),
+            spread=spreads[deepest],
+            spread_by_layer={layer: spread for layer, spread in spreads.items() if layer is not None},
         )
+
+    def score(self, *, on_progress: Progress | None = None, may_fail: bool = False) -> dict[int | None, Run]:
+        """Score all candidates, at every layer; the same runs in every process.
+
+        Args:
+            on_progress: as for `score_task`.
+            may_fail: leave out a process's share that cannot be scored.
+
+        Raises:
+            ScoringError: as `score_task`, unless `may_fail`.
+        """
+        layers = None if self._reranker.cutoff_range is None else list(self._reranker.cutoff_range)
+        runs: dict[int | None, Run] = {}
+        if self._share.candidates:
+            with suppress(*((ScoringError,) if may_fail else ())):
+                runs = score_task(
+                    self._reranker,
+                    self._share,
+                    max_length=self._max_length,
+                    cutoff_layers=layers,
+                    query_instruction=self._instructions[0],
+                    passage_instruction=self._instructions[1],
+                    on_progress=on_progress,
+                )
+        return _join(runs) if self._processes > 1 else runs
 
 
 def find_best(history: Sequence[DevFigures]) -> DevFigures:
@@ -98,45 +107,6 @@ def has_lost_patience(history: Sequence[DevFigures], patience: int | None) -> bo
     return len(history) - 1 - history.index(find_best(history)) >= patience
 
 
-class CollapseAlarm:
-    """Watches whether scores become all the same: then the model says nothing any more."""
-
-    def __init__(self) -> None:
-        """Start without having seen anything."""
-        self._dev: list[float] = []
-        self._training: list[float] = []
-        self._has_rung = False
-
-    def watch_dev(self, spread: float) -> bool:
-        """Take the spread on the dev set; gives `True` at the first sign of a collapse."""
-        self._dev.append(spread)
-        return self._ring(spread < _COLLAPSED * self._dev[0])
-
-    def watch_training(self, spread: float) -> bool:
-        """Take the spread within the groups of some steps; gives `True` at the first sign of a collapse."""
-        self._training.append(spread)
-        recent = self._training[1:][-_WINDOW:]
-        return self._ring(len(recent) == _WINDOW and statistics.fmean(recent) < _COLLAPSED * self._training[0])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give what it has seen, as JSON values."""
-        return {
-            "dev": self._dev[:1],
-            "training": self._training[:1] + self._training[1:][-_WINDOW:],
-            "rung": self._has_rung,
-        }
-
-    def restore(self, values: Mapping[str, Any]) -> None:
-        """Go on from what `to_dict` gave."""
-        self._dev, self._training = list(values["dev"]), list(values["training"])
-        self._has_rung = values["rung"]
-
-    def _ring(self, has_collapsed: bool) -> bool:
-        rings = has_collapsed and not self._has_rung
-        self._has_rung = self._has_rung or has_collapsed
-        return rings
-
-
 def _join(runs: dict[int | None, Run]) -> dict[int | None, Run]:
     """Put the shares of all processes together."""
     shares: list[dict[int | None, Run]] = [{}] * torch.distributed.get_world_size()
@@ -148,6 +118,10 @@ def _join(runs: dict[int | None, Run]) -> dict[int | None, Run]:
     return joined
 
 
-def _measure_spread(run: Run) -> float:
-    spreads = [statistics.pstdev(scores.values()) for scores in run.values() if len(scores) > 1]
-    return statistics.fmean(spreads) if spreads else 0.0
+def measure_spreads(runs: Mapping[int | None, Run]) -> dict[int | None, float]:
+    """Measure how far scores lie apart: their standard deviation within a query, averaged over the queries, by layer."""
+    spreads = {
+        layer: [statistics.pstdev(scores.values()) for scores in run.values() if len(scores) > 1]
+        for layer, run in runs.items()
+    }
+    return {layer: statistics.fmean(values) if values else 0.0 for layer, values in spreads.items()}

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
-from unicodedata import normalize
 
 from reranker_core.errors import InputError
 from reranker_core.inputs import EncodedPair, PairInputs
-from reranker_core.training.data import TrainingData, TrainingGroup
+from reranker_core.training.data import TrainingData, TrainingGroup, fold_query
 from reranker_core.training.encoding import encode_group
+from reranker_core.training.memory_estimate import MemoryEstimate, TrainedShape, estimate_memory
 from reranker_core.training.settings import TrainingSettings
 
 FEW_STEPS = 30
@@ -47,6 +46,7 @@ class TokenCount:
         of_pairs: that there are.
         tokens: of all pairs that were looked at.
         longest: tokens of the longest pair.
+        longest_group: tokens of the longest group.
         cut_queries: pairs whose query lost tokens.
         cut_query_tokens: how many they lost.
         cut_passages: pairs whose passage lost tokens.
@@ -57,6 +57,7 @@ class TokenCount:
     of_pairs: int
     tokens: int
     longest: int
+    longest_group: int
     cut_queries: int
     cut_query_tokens: int
     cut_passages: int
@@ -78,6 +79,7 @@ class TrainingPlan:
         tokens: what the model reads.
         notes: what was done to the data, in sentences.
         warnings: what bodes ill, in sentences.
+        memory: what it takes on a device; `None` where the model's shape was not given.
     """
 
     rows: int
@@ -90,10 +92,12 @@ class TrainingPlan:
     tokens: TokenCount
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    memory: MemoryEstimate | None = None
 
     def lines(self) -> list[str]:
         """Say the plan in sentences: facts first, warnings last."""
-        return [self._say_rows(), self._say_steps(), _say_tokens(self.tokens), *self.notes, *self.warnings]
+        memory = [] if self.memory is None else [self.memory.line()]
+        return [self._say_rows(), self._say_steps(), _say_tokens(self.tokens), *memory, *self.notes, *self.warnings]
 
     def _say_rows(self) -> str:
         mean = f"{self.negatives / self.rows:.1f}".removesuffix(".0")
@@ -128,7 +132,12 @@ class RenderedExample:
 
 
 def plan_training(
-    settings: TrainingSettings, data: TrainingData, inputs: PairInputs, *, processes: int = 1
+    settings: TrainingSettings,
+    data: TrainingData,
+    inputs: PairInputs,
+    *,
+    processes: int = 1,
+    shape: TrainedShape | None = None,
 ) -> TrainingPlan:
     """Work out what a run will do.
 
@@ -137,6 +146,7 @@ def plan_training(
         data: what it trains on, without what is held out.
         inputs: of the model's family, which count tokens.
         processes: devices that share the work.
+        shape: of the model, by which its memory is estimated.
 
     Raises:
         InputError: it would do no step, or the lengths leave no room for a passage.
@@ -145,8 +155,10 @@ def plan_training(
     negatives = [data.count_negatives(row) for row in range(len(data.rows))]
     asked = data.group_size - 1
     small = sum(count < asked for count in negatives)
-    queries = len({normalize("NFC", row.query) for row in data.rows})
+    queries = len({fold_query(row.query) for row in data.rows})
     without = sum(not row.neg for row in data.rows)
+    tokens = _count_tokens(settings, data, inputs, pairs=sum(negatives) + len(data.rows))
+    at_once = min(settings.per_device_train_batch_size, len(data.rows)) * tokens.longest_group
     return TrainingPlan(
         rows=len(data.rows),
         queries=queries,
@@ -155,9 +167,10 @@ def plan_training(
         rows_without_negatives=without,
         small_groups=small,
         steps=steps,
-        tokens=_count_tokens(settings, data, inputs, pairs=sum(negatives) + len(data.rows)),
+        tokens=tokens,
         notes=(*data.notes, *_note(data, inputs, without=without)),
         warnings=tuple(_warn(settings, rows=len(data.rows), queries=queries, small=small, steps=steps.steps)),
+        memory=None if shape is None else estimate_memory(shape, tokens=at_once),
     )
 
 
@@ -219,13 +232,20 @@ def _first_groups(data: TrainingData) -> Iterator[TrainingGroup]:
 
 def _count_tokens(settings: TrainingSettings, data: TrainingData, inputs: PairInputs, *, pairs: int) -> TokenCount:
     """Tokenize the first groups of the first epoch, as many as are quickly done."""
-    built = (pair for group in _first_groups(data) for pair in encode_group(group, inputs, settings))
-    looked_at = list(islice(built, _PAIRS_LOOKED_AT))
+    looked_at: list[EncodedPair] = []
+    longest_group = 0
+    for group in _first_groups(data):
+        built = encode_group(group, inputs, settings)
+        longest_group = max(longest_group, sum(len(pair.ids) for pair in built))
+        looked_at += built[: _PAIRS_LOOKED_AT - len(looked_at)]
+        if len(looked_at) >= _PAIRS_LOOKED_AT:
+            break
     return TokenCount(
         pairs=len(looked_at),
         of_pairs=pairs,
         tokens=sum(len(pair.ids) for pair in looked_at),
         longest=max(len(pair.ids) for pair in looked_at),
+        longest_group=longest_group,
         cut_queries=sum(pair.cut_query_tokens > 0 for pair in looked_at),
         cut_query_tokens=sum(pair.cut_query_tokens for pair in looked_at),
         cut_passages=sum(pair.cut_passage_tokens > 0 for pair in looked_at),

@@ -4,7 +4,8 @@ A preset only fills in what was not given. Ours are judgement, drawn from what o
 1.5 names the sources); nobody has measured them over many data sets, so measure before and after.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ _CARD = Preset(
         "use_lora": Choice(value=True, reason="A few million weights are trained instead of billions."),
         "lora_rank": Choice(value=32, reason="As the card has it."),
         "lora_alpha": Choice(value=64.0, reason="Twice the rank, as is usual."),
-        "use_flash_attn": Choice(value=True, reason="As the card has it; without it, sdpa gives the same scores."),
+        "use_flash_attn": Choice(value=True, reason="As the card has it; it changes nothing here."),
         "target_modules": Choice(
             value=("q_proj", "k_proj", "v_proj", "o_proj"), reason="The attention's layers, as the card has it."
         ),
@@ -177,6 +178,24 @@ def make_settings(values: Mapping[str, Any]) -> TrainingSettings:
         raise InputError(f'There is no preset "{name}". There are: {", ".join(PRESETS)}.')
     filled_in = {setting: choice.value for setting, choice in PRESETS[name].choices.items()}
     return TrainingSettings.from_dict(filled_in | dict(values))
+
+
+@contextmanager
+def name_preset(settings: TrainingSettings) -> Iterator[None]:
+    """Name the preset in errors about a value that it brought.
+
+    Raises:
+        InputError: in place of one that names such a setting.
+    """
+    try:
+        yield
+    except InputError as error:
+        preset = PRESETS.get(settings.preset or "")
+        if preset is None or not any(
+            name in str(error) and choice.value == getattr(settings, name) for name, choice in preset.choices.items()
+        ):
+            raise
+        raise InputError(f"{error} The value is of --preset {preset.name}, which is for: {preset.summary}") from error
 
 
 def describe_preset(preset: Preset) -> list[str]:

@@ -1,9 +1,12 @@
 """A training run from its settings to its product: read, plan, train, keep the best, save, load it again and compare."""
 
+import platform
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +16,35 @@ from transformers import TrainingArguments
 from reranker_core.errors import RerankerError
 from reranker_core.evaluation import RankingTask
 from reranker_core.families.base import NeuralReranker
+from reranker_core.training.announcement import say_dev_set, say_examples, say_trained
 from reranker_core.training.arguments import make_arguments
 from reranker_core.training.batches import BatchPlan, EncodedGroups, GroupLoader
+from reranker_core.training.collapse import Probes
 from reranker_core.training.data import TrainingData, read_training_data
-from reranker_core.training.dev_data import hold_out, read_dev_data
+from reranker_core.training.dev_data import hold_out, read_dev_data, use_own_dev_part
 from reranker_core.training.identity import RunIdentity, hash_rows, hash_task
 from reranker_core.training.interruptions import explain_shortage, listen_for_sigterm
-from reranker_core.training.kept_checkpoints import find_checkpoint, read_run_file
+from reranker_core.training.kept_checkpoints import (
+    FoundCheckpoint,
+    find_checkpoint,
+    list_checkpoints,
+    read_run_file,
+    step_of,
+)
 from reranker_core.training.machine import fit_to_machine, read_machine
 from reranker_core.training.measuring import BEST_BY, DevSet
+from reranker_core.training.memory_estimate import read_shape
 from reranker_core.training.merging import merge_adapter
 from reranker_core.training.metrics_file import MetricsFile
-from reranker_core.training.plan import plan_training
+from reranker_core.training.plan import plan_training, render_examples
+from reranker_core.training.presets import name_preset
 from reranker_core.training.product_check import compare_product
 from reranker_core.training.progress import OnProgress, ShouldStop, TrainingProgress
 from reranker_core.training.results import TrainingResult
 from reranker_core.training.run_folder import RunFolder
 from reranker_core.training.saving import BaseIdentity, collect_trained, identify_base, restore_trained, save_product
 from reranker_core.training.settings import TrainingSettings
+from reranker_core.training.terminal import is_first_process
 from reranker_core.training.trainable import Trainable, load_trainable
 from reranker_core.training.trainer import RerankerTrainer, TrainerParts
 
@@ -44,7 +58,11 @@ _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 def train(
-    settings: TrainingSettings, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+    settings: TrainingSettings,
+    *,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+    command: str = "",
 ) -> TrainingResult:
     """Train a reranker.
 
@@ -57,6 +75,7 @@ def train(
         on_progress: told what is being done; what it raises ends the run.
         should_stop: asked after each step; `True` saves a checkpoint and ends the run with what there is. SIGTERM does the
             same.
+        command: the command line that asks for it, for result.json.
 
     Raises:
         InputError: settings, data or the folder cannot be used.
@@ -74,6 +93,13 @@ def train(
     if settings.resume_from_checkpoint is None:
         folder.check_free()
     settings, notes = fit_to_machine(settings, read_machine(settings.device))
+    settings, more = use_own_dev_part(settings)
+    notes += more
+    if settings.resume_from_checkpoint == "latest" and (finished := folder.read_finished(settings)) is not None:
+        if on_progress is not None and is_first_process():
+            sentence = f"The run in {folder.path} is finished already; nothing was changed."
+            on_progress(TrainingProgress(stage="saving", notes=(sentence,)))
+        return finished
     data, task = _read_data(settings)
     arguments = make_arguments(settings, folder.checkpoints, rows=len(data.rows), has_dev_set=task is not None)
     with listen_for_sigterm() as was_told:
@@ -85,6 +111,7 @@ def train(
             arguments=arguments,
             tell=_first_process_only(on_progress, arguments),
             should_stop=lambda: was_told() or bool(should_stop and should_stop()),
+            command=command,
         )
         run.tell(TrainingProgress(stage="loading", notes=tuple(notes)))
         with explain_shortage(arguments.device):
@@ -103,6 +130,7 @@ class _Run:
     arguments: TrainingArguments
     tell: OnProgress
     should_stop: ShouldStop
+    command: str
 
     def do(self, started: float) -> TrainingResult:
         """Train, keep the best, save it and compare."""
@@ -134,13 +162,23 @@ class _Run:
     def _load(self) -> Trainable:
         # Several processes on a CPU train on "cpu:0" and "cpu:1", which are one and the same.
         device = self.arguments.device if self.arguments.device.type != "cpu" else torch.device("cpu")
-        trainable = load_trainable(
+        with name_preset(self.settings):
+            trainable = load_trainable(
+                self.settings,
+                device=device,
+                on_progress=lambda done, total: self.tell(TrainingProgress(stage="loading", done=done, total=total)),
+            )
+        plan = plan_training(
             self.settings,
-            device=device,
-            on_progress=lambda done, total: self.tell(TrainingProgress(stage="loading", done=done, total=total)),
+            self.data,
+            trainable.reranker.inputs,
+            processes=self.arguments.world_size,
+            shape=read_shape(trainable.reranker, self.settings),
         )
-        plan = plan_training(self.settings, self.data, trainable.reranker.inputs, processes=self.arguments.world_size)
-        self.tell(TrainingProgress(stage="loading", notes=tuple(plan.lines())))
+        notes = [say_trained(trainable.reranker, self.settings), *plan.lines()]
+        notes += [] if self.task is None else say_dev_set(self.task, self.data)
+        notes += say_examples(render_examples(self.settings, self.data, trainable.reranker.inputs))
+        self.tell(TrainingProgress(stage="loading", notes=tuple(notes)))
         return trainable
 
     def _make_trainer(self, trainable: Trainable, base: BaseIdentity) -> RerankerTrainer:
@@ -159,6 +197,7 @@ class _Run:
             trainable=trainable,
             loader=GroupLoader(EncodedGroups(data, trainable.reranker.inputs, settings), plan),
             dev_set=None if self.task is None else DevSet(self.task, trainable.reranker, settings, **place),
+            probes=Probes(data, trainable.reranker, settings, **place) if self.task is None else None,
             identity=RunIdentity.of(settings, data=hashes, base=base.fingerprint, processes=arguments.world_size),
             metrics=MetricsFile(self.folder.metrics, writes=arguments.should_save),
             save_product=lambda path: self._write(trainable.reranker, path, base, results={}),
@@ -172,16 +211,23 @@ class _Run:
 
     def _find_resumed(self, trainer: RerankerTrainer) -> str | None:
         """Find the checkpoint to go on from, and see that it is of this run; only then is the folder written to."""
-        wanted, found = self.settings.resume_from_checkpoint, None
-        if wanted is not None and (found := find_checkpoint(wanted, self.folder.checkpoints)) is not None:
-            seen = read_run_file(found)
-            trainer.parts.identity.check_same(seen, folder=found)
-            trainer.recall(seen)
-            trainer.parts.metrics.add("event", step=seen["step"], event="resumed", message=f"Went on from {found.name}.")
+        wanted = self.settings.resume_from_checkpoint
+        found = FoundCheckpoint(path=None) if wanted is None else find_checkpoint(wanted, self.folder.checkpoints)
+        if found.path is not None:
+            seen = read_run_file(found.path)
+            trainer.parts.identity.check_same(seen, folder=found.path)
+            trainer.recall(seen, whole=[step_of(path) for path in list_checkpoints(self.folder.checkpoints)])
+            message = f"Went on from {found.path.name}."
+            trainer.parts.metrics.add("event", step=seen["step"], event="resumed", message=message)
+        for sentence in found.left_out:
+            trainer.warn("left_out", sentence)
+        if wanted is not None and found.path is None:
+            sentence = f"There is no checkpoint in {self.folder.checkpoints}; starting from the beginning."
+            trainer.warn("anew", sentence)
         trainer.accelerator.wait_for_everyone()
         if self.arguments.should_save:
             self.folder.start(self.settings)
-        return None if found is None else str(found)
+        return None if found.path is None else str(found.path)
 
     def _keep_best(self, trainer: RerankerTrainer, at_start: dict[str, torch.Tensor]) -> int:
         """Bring back the weights of the best step; gives that step."""
@@ -203,6 +249,8 @@ class _Run:
     def _save(self, trainer: RerankerTrainer, base: BaseIdentity, *, kept_step: int) -> Path:
         place = self.folder.adapter if trainer.parts.trainable.has_lora else self.folder.model
         results: dict[str, Any] = {"step": kept_step}
+        if self.task is not None:
+            results["measured on"] = f"{self.task.name}, {len(self.task.qrels):,} queries"
         if trainer.kept is not None:
             results |= {"before training": trainer.dev_history[0].measures, "after training": trainer.kept.measures}
         self.tell(TrainingProgress(stage="saving"))
@@ -224,8 +272,16 @@ class _Run:
     def _compare(self, trainable: Trainable, product: Path, trainer: RerankerTrainer) -> float | None:
         groups = [self.data.group(row, epoch=0) for row in range(min(_PROBES, len(self.data.rows)))]
         pairs = [(group.query, passage) for group in groups for passage in group.passages]
-        difference = compare_product(trainable, product, pairs, settings=self.settings)
-        if difference is not None and difference > _TOLERANCE[trainable.reranker.dtype]:
+        trainer.free_optimizer()  # the product is loaded beside what was trained
+        try:
+            difference = compare_product(trainable, product, pairs, settings=self.settings)
+        except (RerankerError, torch.OutOfMemoryError, MemoryError) as error:  # what was trained is saved all the same
+            trainer.warn(
+                "comparison",
+                f"What was saved could not be compared with what was trained: {str(error) or 'memory ran out'}",
+            )
+            return None
+        if difference > _TOLERANCE[trainable.reranker.dtype]:
             trainer.warn(
                 "difference",
                 f"What was saved scores up to {difference:.2g} away from what was trained, more than rounding explains. "
@@ -263,6 +319,7 @@ class _Run:
         started: float,
     ) -> TrainingResult:
         history, steps = trainer.dev_history, trainer.state.global_step
+        seconds = time.perf_counter() - started
         return TrainingResult(
             status="stopped" if trainer.was_stopped else "completed",
             output_dir=self.folder.path,
@@ -278,11 +335,29 @@ class _Run:
             dev_note="" if self.task is None else self.task.note,
             warnings=tuple(trainer.warnings),
             difference=difference,
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
             base={"name": base.name, "fingerprint": base.fingerprint},
             data={str(file.path): file.sha256 for file in self.data.files},
-            versions={name: version(name) for name in _LIBRARIES},
+            versions=_read_versions(),
+            dev_set=self._describe_dev_set(),
+            processes=self.arguments.world_size,
+            device=str(self.arguments.device),
+            started_at=(datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="seconds"),
+            command=self.command,
         )
+
+    def _describe_dev_set(self) -> dict[str, Any] | None:
+        if self.task is None:
+            return None
+        source = f"hold_out {self.settings.hold_out:g}" if self.settings.dev_data is None else str(self.settings.dev_data)
+        return {"from": source, "sha256": hash_task(self.task), "queries": len(self.task.qrels)}
+
+
+def _read_versions() -> dict[str, str]:
+    versions = {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()}
+    with suppress(PackageNotFoundError):  # a checkout that is not installed
+        versions["reranker-workbench"] = version("reranker-workbench")
+    return versions
 
 
 def _read_data(settings: TrainingSettings) -> tuple[TrainingData, RankingTask | None]:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from reranker_core.errors import InputError
 from reranker_core.examples.new_files import dump_json, new_file
-from reranker_core.training.results import TrainingResult
+from reranker_core.hub import read_json
+from reranker_core.training.identity import counted_settings
+from reranker_core.training.results import TrainingResult, read_result
 from reranker_core.training.settings import TrainingSettings
 
 
@@ -46,6 +48,23 @@ class RunFolder:
                 f"output_dir {self.path} holds another run ({', '.join(found)}). Choose another folder, or go on with that "
                 "run: --resume_from_checkpoint latest."
             )
+
+    def holds_run(self) -> bool:
+        """Say whether a run began here."""
+        return self.metrics.exists() or self.checkpoints.exists()
+
+    def read_finished(self, settings: TrainingSettings) -> TrainingResult | None:
+        """Read the result of a run with these settings that came to its end here; `None` if there is none.
+
+        Raises:
+            InputError: result.json or settings.json is damaged.
+        """
+        if not (self._result.is_file() and self._settings.is_file()):
+            return None
+        result = read_result(self.path)
+        stored = TrainingSettings.from_dict(read_json(self._settings, purpose="it holds the settings of the run"))
+        is_same = counted_settings(stored) == counted_settings(settings)
+        return result if is_same and result.status == "completed" else None
 
     def start(self, settings: TrainingSettings) -> None:
         """Make the folder and write settings.json.

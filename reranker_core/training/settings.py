@@ -107,7 +107,11 @@ class TrainingSettings:
     head_type: str = field(default="simple", metadata=about("kind of the layers' heads; only simple", section="model"))
     use_flash_attn: bool = field(
         default=False,
-        metadata=about("flash attention on CUDA, of PyTorch's own kernels; elsewhere sdpa", section="machine"),
+        metadata=about(
+            "accepted as the card has it, and changes nothing: on GPUs of compute capability 8.0 and more, half precision "
+            "computes with PyTorch's own flash attention in any case",
+            section="machine",
+        ),
     )
 
     learning_rate: float = field(
@@ -155,7 +159,12 @@ class TrainingSettings:
     )
     dropout: float | None = field(
         default=None,
-        metadata=about("the model's own dropout in training; by default its config's", section="model", low=0, high=0.9),
+        metadata=about(
+            "the model's own dropout in training; by default its config's. LoRA has lora_dropout",
+            section="model",
+            low=0,
+            high=0.9,
+        ),
     )
     seed: int = field(
         default=42, metadata=about("of everything that is drawn", section="optimisation", low=0, high=2**32 - 1)
@@ -170,7 +179,10 @@ class TrainingSettings:
         default=False, metadata=about("compute layers twice to need less memory", section="machine")
     )
     deepspeed: Path | None = field(
-        default=None, metadata=about("a DeepSpeed configuration, for several GPUs", section="machine")
+        default=None,
+        metadata=about(
+            "a DeepSpeed configuration for several GPUs, such as assets/stage1.json (ZeRO-1)", section="machine"
+        ),
     )
     ddp_find_unused_parameters: bool = field(
         default=False, metadata=about("look for parameters without a gradient; never needed here", section="machine")

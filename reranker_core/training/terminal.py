@@ -96,7 +96,8 @@ class StopRequest:
             signal.signal(signal.SIGINT, before)
 
     def _hear(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._is_asked or not self._is_training:
+        # Only the first process is told how far the run is; the others follow it, and torchrun ends them if they hang.
+        if is_first_process() and (self._is_asked or not self._is_training):
             raise KeyboardInterrupt
         self._is_asked = True
         if is_first_process():

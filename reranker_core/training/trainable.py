@@ -161,7 +161,7 @@ def _add_lora(reranker: NeuralReranker, settings: TrainingSettings) -> None:
     config = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=int(alpha) if float(alpha).is_integer() else alpha,
-        lora_dropout=0.0 if settings.dropout == 0.0 else settings.lora_dropout,
+        lora_dropout=settings.lora_dropout,
         target_modules=sorted(places),
         modules_to_save=sorted(set(heads)) or None,
     )

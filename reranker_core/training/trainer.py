@@ -1,9 +1,10 @@
 """transformers' Trainer with the losses, batches, measurements and checkpoints of this package."""
 
+import pickle
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from reranker_core.errors import RerankerError, TrainingError
+from reranker_core.errors import InputError, RerankerError, TrainingError
 from reranker_core.examples.new_files import dump_json, new_file
 from reranker_core.training.batches import IGNORED, Batch, GroupLoader
 from reranker_core.training.callbacks import GuardCallback
+from reranker_core.training.collapse import CollapseAlarm, Probes, is_due
 from reranker_core.training.identity import RunIdentity
-from reranker_core.training.kept_checkpoints import remove_old_checkpoints
+from reranker_core.training.kept_checkpoints import list_checkpoints, measure_files, remove_old_checkpoints
 from reranker_core.training.losses import compute_group_losses, measure_groups
-from reranker_core.training.measuring import BEST_BY, CollapseAlarm, DevSet, find_best, has_lost_patience
+from reranker_core.training.measuring import BEST_BY, DevSet, find_best, has_lost_patience
 from reranker_core.training.metrics_file import MetricsFile
 from reranker_core.training.progress import OnProgress, TrainingProgress
 from reranker_core.training.results import DevFigures
@@ -30,6 +32,10 @@ from reranker_core.training.settings import TrainingSettings
 from reranker_core.training.trainable import Trainable
 
 SaveProduct = Callable[[Path], Path]
+
+# What torch and transformers raise at files that are not what they were.
+_DAMAGE = (OSError, RuntimeError, ValueError, LookupError, EOFError, StopIteration)
+
 _WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
 
 
@@ -42,6 +48,7 @@ class TrainerParts:
         trainable: what is trained.
         loader: this process's batches.
         dev_set: what it is measured on, or `None`.
+        probes: what is scored for the collapse alarm; `None` where there is a dev set.
         identity: what a checkpoint has to agree with.
         metrics: takes a line for each logged step, measurement and event.
         save_product: writes what was trained into a folder.
@@ -53,6 +60,7 @@ class TrainerParts:
     trainable: Trainable
     loader: GroupLoader
     dev_set: DevSet | None
+    probes: Probes | None
     identity: RunIdentity
     metrics: MetricsFile
     save_product: SaveProduct
@@ -85,7 +93,9 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
         self.dev_history: list[DevFigures] = []
         self.warnings: list[str] = []
         self._alarm = CollapseAlarm()
-        self._resumed_at: int | None = None  # the Trainer measures before its first step, and that is not the base then
+        self._probed_at: int | None = None
+        self._lost: frozenset[int] = frozenset()  # steps that were measured and whose weights are gone
+        self._resumed_at: int | None = None
         self._tally = torch.zeros(4, device=arguments.device)  # gaps, spreads, groups, tokens since the last line
         self._since = self._began = time.perf_counter()
 
@@ -134,9 +144,9 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
         if "loss" in logs:
             logs |= self._take_figures()
             self.parts.metrics.add("train", step=self.state.global_step, epoch=self.state.epoch, **logs)
-            if self.parts.dev_set is None and self._alarm.watch_training(logs["spread"]):
-                self._warn_of_collapse()
             self._tell("training", figures=logs)
+            if is_due(self.state.global_step, last=self._probed_at, steps=self.state.max_steps):
+                self._probe()
         super().log(logs, start_time)
 
     def _take_figures(self) -> dict[str, float]:
@@ -160,13 +170,6 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
         self.parts.metrics.add("event", step=self.state.global_step, event=event, message=sentence)
         self._tell("training", notes=(sentence,))
 
-    def _warn_of_collapse(self) -> None:
-        self.warn(
-            "collapse",
-            f"At step {self.state.global_step} the scores of different passages have become nearly the same: the model has "
-            "collapsed. Lower the learning rate, or look for rows whose positives and negatives are alike.",
-        )
-
     def _tell(self, stage: str, *, notes: tuple[str, ...] = (), figures: Mapping[str, float] | None = None) -> None:
         self.parts.on_progress(
             TrainingProgress(
@@ -181,14 +184,17 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
     # What is measured
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Measure on the dev set, once for each step; the best is saved."""
+        """Measure on the dev set, once for each step; the best is saved. Without one, score the probes."""
         dev_set, step = self.parts.dev_set, self.state.global_step
-        if dev_set is None or step == self._resumed_at or (self.dev_history and self.dev_history[-1].step == step):
+        if step == self._resumed_at and step < self.state.max_steps:
+            return {}  # the Trainer measures before its first step, which is not the base then
+        if dev_set is None:
+            self._probe()
             return {}
-        self.model.eval()
+        if self.dev_history and self.dev_history[-1].step == step:
+            return {}
         started = time.perf_counter()
-        # With LoRA the base is as it scores later; a whole model in training is float32, and half precision is faster.
-        with nullcontext() if self.parts.trainable.has_lora else self.accelerator.autocast():
+        with self._as_scoring():
             figures = dev_set.measure(step, on_progress=self._tell_pairs)
         self.dev_history.append(figures)
         self.parts.metrics.add(
@@ -201,16 +207,37 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
             seconds=time.perf_counter() - started,
         )
         self._tell("training", notes=(_describe(figures, self.dev_history[0]),))
-        if self._alarm.watch_dev(figures.spread):
-            self._warn_of_collapse()
-        if find_best(self.dev_history) is figures and step > 0:
+        self._watch(figures.spreads)
+        if self._best is figures and step > 0:
             self.control.should_save = True
         if has_lost_patience(self.dev_history, self.parts.settings.early_stopping_patience):
             self.control.should_training_stop = True
-        self._since = time.perf_counter()
         measures = {f"eval_{name}": value for name, value in figures.measures.items()}
         super().log(measures)
         return measures
+
+    def _probe(self) -> None:
+        """Score the probes for the alarm, once for each step."""
+        if self.parts.probes is None or self._probed_at == self.state.global_step:
+            return
+        self._probed_at = self.state.global_step
+        with self._as_scoring():
+            spreads = self.parts.probes.measure()
+        self._watch(spreads)
+
+    @contextmanager
+    def _as_scoring(self) -> Iterator[None]:
+        """Let the model compute as it does when it scores; the next step of training undoes it."""
+        self.model.eval()
+        # With LoRA the base is as it scores later; a whole model in training is float32, and half precision is faster.
+        with nullcontext() if self.parts.trainable.has_lora else self.accelerator.autocast():
+            yield
+        self._since = time.perf_counter()
+
+    def _watch(self, spreads: Mapping[int | None, float]) -> None:
+        if (collapse := self._alarm.watch(spreads)) is not None:
+            for sentence in collapse.sentences(self.state.global_step):
+                self.warn("collapse", sentence)
 
     def _tell_pairs(self, done: int, total: int) -> None:
         self.parts.on_progress(TrainingProgress(stage="measuring", done=done, total=total))
@@ -244,18 +271,21 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 self.state.save_to_json(str(part / "trainer_state.json"))
+                seen = self._describe_run() | {"files": measure_files(part)}
                 with new_file(part / "run.json") as file:
-                    file.write_header(dump_json(self._describe_run()))
+                    file.write_header(dump_json(seen))
                 shutil.rmtree(folder / f"checkpoint-{step}", ignore_errors=True)
                 part.rename(folder / f"checkpoint-{step}")
         except (OSError, RuntimeError, SafetensorError, RerankerError) as error:
             shutil.rmtree(part, ignore_errors=True)
+            remedy = "Make room on the disk and start again."
+            if list_checkpoints(folder):
+                remedy = "Earlier ones are whole: make room on the disk and resume."
             raise TrainingError(
-                f"The checkpoint of step {step} could not be written to {folder} ({error}). Earlier ones are whole: make "
-                "room on the disk and resume."
+                f"The checkpoint of step {step} could not be written to {folder} ({error}). {remedy}"
             ) from error
         if self.args.should_save:
-            best_step = find_best(self.dev_history).step if self.dev_history else None
+            best_step = None if self._best is None else self._best.step
             remove_old_checkpoints(folder, limit=self.parts.settings.save_total_limit, best_step=best_step)
 
     def _describe_run(self) -> dict[str, Any]:
@@ -263,6 +293,7 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
             "step": self.state.global_step,
             "dev": [figures.to_dict() for figures in self.dev_history],
             "alarm": self._alarm.to_dict(),
+            "probed": self._probed_at,
             "warnings": self.warnings,
         }
 
@@ -270,23 +301,81 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
         """Put back what was trained, in the format of the product."""
         self.restore(Path(resume_from_checkpoint))
 
-    def recall(self, seen: Mapping[str, Any]) -> None:
-        """Take over what the run had seen at a checkpoint, as its run.json says."""
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Put back how far the optimizer and the schedule were."""
+        with _explain_damage(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Put back the random numbers."""
+        with _explain_damage(checkpoint):
+            super()._load_rng_state(checkpoint)
+
+    def recall(self, seen: Mapping[str, Any], *, whole: Collection[int]) -> None:
+        """Take over what the run had seen at a checkpoint.
+
+        Args:
+            seen: its run.json.
+            whole: the steps whose checkpoints are there; of others nothing can be kept but step 0, the base.
+        """
         self._resumed_at = seen["step"]
         self.dev_history = [DevFigures.from_dict(figures) for figures in seen["dev"]]
         self.warnings = list(seen["warnings"])
         self._alarm.restore(seen["alarm"])
+        self._probed_at = seen["probed"]
+        best = self._best
+        self._lost = frozenset(figures.step for figures in self.dev_history) - {0, *whole}
+        if best is not None and best.step in self._lost:
+            self.warn(
+                "lost",
+                f"The weights of step {best.step}, the best until then, are gone or damaged, so they cannot be kept: the "
+                "best of the other steps is. Train anew in another output_dir to have them again.",
+            )
 
     def restore(self, checkpoint: Path) -> None:
-        """Put the weights of a checkpoint back into the model."""
-        file = next(checkpoint / name for name in _WEIGHTS if (checkpoint / name).is_file())
-        restore_trained(self.parts.trainable.reranker, load_file(file))
+        """Put the weights of a checkpoint back into the model.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        with _explain_damage(checkpoint):
+            file = next(checkpoint / name for name in _WEIGHTS if (checkpoint / name).is_file())
+            restore_trained(self.parts.trainable.reranker, load_file(file))
+
+    def free_optimizer(self) -> None:
+        """Let go of what only further steps need: the optimizer's state and the gradients."""
+        self.optimizer = self.lr_scheduler = None
+        self.callback_handler.optimizer = self.callback_handler.lr_scheduler = None
+        self.model.zero_grad(set_to_none=True)
+        self.model_wrapped = self.model
+        self.accelerator.free_memory()
 
     @property
     def kept(self) -> DevFigures | None:
         """The measurement whose weights are kept; `None` without a dev set, or if only the base was measured by now."""
         is_measured = len(self.dev_history) > (1 if self.was_stopped else 0)
-        return find_best(self.dev_history) if is_measured else None
+        return self._best if is_measured else None
+
+    @property
+    def _best(self) -> DevFigures | None:
+        """The best measurement whose weights are there; `None` before the first."""
+        there = [figures for figures in self.dev_history if figures.step not in self._lost]
+        return find_best(there) if there else None
+
+
+@contextmanager
+def _explain_damage(checkpoint: Path | str | None) -> Iterator[None]:
+    """Turn what a damaged file raises into a sentence."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (*_DAMAGE, SafetensorError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{checkpoint} cannot be read ({reason}): a file of it was damaged. Remove the folder, and resume from an "
+            "older checkpoint."
+        ) from error
 
 
 def _describe(figures: DevFigures, first: DevFigures) -> str:

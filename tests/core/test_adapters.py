@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from reranker_core import load_reranker
-from reranker_core.checkpoints import Checkpoint
+from reranker_core.checkpoints import Checkpoint, read_tensor_file
 from reranker_core.errors import AdapterError, RerankerError
 
 ADAPTERS = Path(__file__).parents[1] / "checkpoints" / "adapters"
@@ -213,6 +213,65 @@ def test_an_adapter_of_ours_is_refused_on_other_weights_of_equal_shape_and_name(
 
     with pytest.raises(AdapterError, match=r"trained on other weights than .*its base was reference/llm, fingerprint"):
         load_reranker(base, adapter=folder)
+
+
+EMBEDDINGS = "model.embed_tokens.weight"
+
+
+def shift_last_rows(tensors: dict[str, Any]) -> None:
+    tensors["model.layers.2.mlp.down_proj.weight"][-10:] += 5
+
+
+def reverse_later_rows(tensors: dict[str, Any]) -> None:
+    tensors[EMBEDDINGS][50:] = tensors[EMBEDDINGS][50:].flip(0)
+
+
+@pytest.mark.parametrize("change", [shift_last_rows, reverse_later_rows])
+def test_an_adapter_of_ours_is_refused_where_only_later_rows_differ(
+    copy_adapter: Callable[..., Path],
+    copy_checkpoint: Callable[..., Path],
+    edit_tensors: Callable[..., None],
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    base, folder = copy_checkpoint("llm"), copy_adapter("adapter-llm")
+    (folder / "base.json").write_text(json.dumps({"fingerprint": Checkpoint(base).fingerprint()}))
+    edit_tensors(base / "model.safetensors", change)
+
+    with pytest.raises(AdapterError, match="trained on other weights than"):
+        load_reranker(base, adapter=folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "is_other"),
+    [
+        ("rms_norm_eps", 1e-3, True),
+        ("hidden_act", "relu", True),
+        ("rope_parameters", {"rope_type": "default", "rope_theta": 5.0}, True),
+        ("torch_dtype", "bfloat16", False),
+        ("transformers_version", "9.9", False),
+        ("_name_or_path", "elsewhere", False),
+        ("attention_dropout", 0.5, False),
+        ("use_cache", False, False),
+    ],
+)
+def test_a_fingerprint_holds_what_a_config_says_of_the_computation(
+    copy_checkpoint: Callable[..., Path], field: str, value: Any, is_other: bool
+) -> None:
+    base = copy_checkpoint("llm")
+    before = Checkpoint(base).fingerprint()
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    (base / "config.json").write_text(json.dumps(config | {field: value}), encoding="utf-8")
+
+    assert (Checkpoint(base).fingerprint() != before) is is_other
+
+
+def test_a_fingerprint_is_the_same_of_weights_saved_as_bin(copy_checkpoint: Callable[..., Path]) -> None:
+    base = copy_checkpoint("llm")
+    before = Checkpoint(base).fingerprint()
+    torch.save(read_tensor_file(base / "model.safetensors"), base / "pytorch_model.bin")
+    (base / "model.safetensors").unlink()
+
+    assert Checkpoint(base).fingerprint() == before
 
 
 def test_an_adapter_of_ours_is_held_to_the_shapes_of_its_base_too(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from reranker_core.attention import attend_by_sequence, attend_padded, attend_varlen, packed_attention
 from reranker_core.packing import SequenceLayout
@@ -201,7 +202,33 @@ def test_registering_twice_changes_nothing() -> None:
     assert AttentionInterface()[ATTENTION_NAME] is first
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch's varlen kernel runs on CUDA only")
+@pytest.mark.parametrize(
+    ("capability", "dtype", "dropout", "kernel_name"),
+    [
+        ((8, 0), torch.bfloat16, 0.0, "attend_varlen"),
+        ((9, 0), torch.float16, 0.0, "attend_varlen"),
+        ((7, 5), torch.float16, 0.0, "attend_padded"),
+        ((8, 0), torch.float32, 0.0, "attend_padded"),
+        ((8, 0), torch.bfloat16, 0.1, "attend_padded"),
+    ],
+)
+def test_the_varlen_kernel_is_called_only_on_gpus_that_have_it(
+    capability: tuple[int, int], dtype: torch.dtype, dropout: float, kernel_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On tensors that only say they are on a GPU, as there is none here."""
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
+    for name in ("attend_varlen", "attend_padded"):
+        monkeypatch.setattr(f"reranker_core.attention.{name}", lambda *_, name=name: name)
+    with FakeTensorMode():
+        states = torch.empty(2, 5, 8, device="cuda", dtype=dtype)
+    layout = SequenceLayout.of_lengths([5], is_causal=False, device=CPU)
+    assert packed_attention(states, states, states, layout=layout, scale=None, dropout=dropout) == kernel_name
+
+
+@pytest.mark.skipif(
+    not torch.cuda.is_available() or torch.cuda.get_device_capability() < (8, 0),
+    reason="torch's varlen kernel runs on CUDA only, from compute capability 8.0 on",
+)
 @LAYOUTS
 @ATTENTION_SHAPES
 @SCALES

@@ -80,6 +80,31 @@ def test_a_group_depends_on_seed_epoch_and_query_and_on_nothing_else_in_the_file
     assert read(rows, seed=7).group(4, epoch=2).passages[1:] != data.group(4, epoch=2).passages[1:]
 
 
+def test_rows_of_one_query_draw_on_their_own(read: Read) -> None:
+    rows = [
+        row("q", ["p1"], MANY),
+        row("q", ["p2"], MANY),
+        row("q", ["p1"], [*MANY, "n"]),
+        row("q", ["p1"], MANY, prompt="?"),
+        row("q", ["p3"]),
+        row("q", ["p4"]),
+    ]
+    data = read(rows, train_group_size=4)
+    drawn = [data.group(place, epoch=0).passages[1:] for place in range(6)]
+    assert len(set(drawn)) == 6
+    turned = read(rows[::-1], train_group_size=4)
+    assert [turned.group(place, epoch=0).passages[1:] for place in (5, 4, 3, 2, 1, 0)] == drawn
+
+
+def test_a_row_that_stands_twice_trains_on_two_draws_that_other_rows_do_not_move(read: Read) -> None:
+    twice = row("q", ["p1", "p2"], MANY)
+    groups = [read([twice, twice]).group(place, epoch=0) for place in (0, 1)]
+    assert groups[0].passages[1:] != groups[1].passages[1:]
+    data = read([row("q", ["p1"], MANY), twice, row("r", ["p"], MANY), twice])
+    assert [data.group(1, epoch=0), data.group(3, epoch=0)] == groups
+    assert data.with_rows(data.rows[1:]).group(2, epoch=0) == groups[1]
+
+
 def test_too_few_negatives_make_a_smaller_group(read: Read) -> None:
     data = read([row("q", ["p"], ["n1", "n2"])], train_group_size=16)
     assert sorted(data.group(0, epoch=0).passages) == ["n1", "n2", "p"]
@@ -102,6 +127,13 @@ def test_a_row_without_negatives_gets_random_ones_that_are_no_answer(read: Read)
         assert set(data.group(2, epoch=epoch).passages[1:]) == {"p1", "p2", "shared", "q", "p5", "n6"}
     assert data.group(0, epoch=0).passages[1:] != data.group(0, epoch=1).passages[1:]
     assert data.count_negatives(0) == 6
+
+
+def test_answers_to_another_spelling_of_a_query_are_no_random_negatives_of_it(read: Read) -> None:
+    rows = [row("What is \ufb01re?", ["p1"]), row(" what  is FIRE? ", ["p2"]), row("other", ["p3"], ["n"])]
+    data = read(rows, train_group_size=16)
+    assert set(data.group(0, epoch=0).passages) == {"p1", "p3", "n"}
+    assert set(data.group(1, epoch=0).passages) == {"p2", "p3", "n"}
 
 
 def test_random_negatives_are_as_many_as_asked_for_and_change_with_the_epoch(read: Read) -> None:
@@ -251,6 +283,10 @@ def test_places_without_training_rows_are_refused(read: Read, tmp_path: Path) ->
     for name in ("corpus.jsonl", "queries.jsonl"):
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=r"is a BEIR folder, which has no training rows. Make some of it: python -m"):
+        read(places=(tmp_path,))
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\tp\t1\n")
+    with pytest.raises(InputError, match=rf"negatives {tmp_path} --split test --output train.jsonl"):
         read(places=(tmp_path,))
     with pytest.raises(InputError, match=r"has no row to train on. Add rows"):
         read(places=(tmp_path / "corpus.jsonl",))

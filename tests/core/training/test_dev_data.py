@@ -17,7 +17,8 @@ from reranker_core.examples import (
 )
 from reranker_core.mining import CorpusIndex
 from reranker_core.training.data import TrainingData
-from reranker_core.training.dev_data import hold_out, read_dev_data
+from reranker_core.training.dev_data import hold_out, read_dev_data, use_own_dev_part
+from reranker_core.training.settings import TrainingSettings
 
 CORPUS = [CorpusEntry(id="a", text="pandas eat bamboo"), CorpusEntry(id="b", text="otters eat fish")]
 QUERIES = [QueryEntry(id="q", text="bamboo?"), QueryEntry(id="r", text="fish?")]
@@ -54,6 +55,37 @@ def test_of_a_snapshot_the_dev_part_is_taken(tmp_path: Path) -> None:
     )
     task = read_dev_data(tmp_path / "frozen")
     assert (task.candidates, task.relevant_from) == ({"q": ("b", "a")}, 2)
+
+
+def write_frozen(folder: Path, *, has_dev: bool) -> Path:
+    part = "dev" if has_dev else "test"
+    qrels, candidates = {part: {"q": {"a": 3}}}, {"q": {"a": 1.0}}
+    examples = {"train": [row("one")]}
+    write_snapshot(
+        folder, corpus=CORPUS, queries=QUERIES, qrels=qrels, candidates=candidates, examples=examples, manifest={}
+    )
+    return folder
+
+
+def test_the_dev_part_of_what_is_trained_on_is_measured_on_unless_something_else_was_asked_for(tmp_path: Path) -> None:
+    whole, without = write_frozen(tmp_path / "a", has_dev=True), write_frozen(tmp_path / "b", has_dev=False)
+
+    def choose(*places: Path, **values: Any) -> tuple[Path | None, list[str]]:
+        settings = TrainingSettings(model_name_or_path="m", train_data=places, output_dir=tmp_path / "out", **values)
+        chosen, notes = use_own_dev_part(settings)
+        return chosen.dev_data, notes
+
+    plain = tmp_path / "plain.jsonl"
+    write_training_jsonl(plain, [row("two")])
+    assert choose(whole) == (whole, [f"Measured on is the dev part of {whole}."])
+    assert choose(plain, whole)[0] == whole
+    assert choose(without) == (None, [f"The dev part of {without} is empty, so it is not measured on."])
+    assert choose(whole, hold_out=0.2) == (None, [])
+    assert choose(whole, dev_data=plain) == (plain, [])
+    assert choose(plain, tmp_path) == (None, [])
+    dev_data, notes = choose(whole, without)
+    assert dev_data is None
+    assert notes[0].startswith("Several snapshots are trained on")
 
 
 @pytest.mark.parametrize("splits", [("dev", "train"), ("validation",)])

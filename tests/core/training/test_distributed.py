@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 MakeSettings = Callable[..., TrainingSettings]
 RunIt = Callable[..., subprocess.CompletedProcess[str]]
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node")
+
 
 @pytest.fixture
 def run_it() -> RunIt:
@@ -31,8 +33,7 @@ def run_it() -> RunIt:
         for name, value in settings.to_dict().items():
             if value is not None:
                 flags += [f"--{name}", *(map(str, value) if isinstance(value, list) else [str(value)])]
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        start = torchrun if processes > 1 else []
+        start = [*TORCHRUN, str(processes)] if processes > 1 else []
         return subprocess.run(
             [sys.executable, *start, "-m", "reranker_core.training", *flags],
             env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "MKL_NUM_THREADS": "1"},
@@ -58,7 +59,7 @@ def run_it() -> RunIt:
 def test_two_processes_learn_what_one_learns(
     family: str, rows: int, changes: dict[str, Any], make_settings: MakeSettings, run_it: RunIt, tmp_path: Path
 ) -> None:
-    plan = {"rows": rows, "dropout": 0.0, "num_train_epochs": 2, **changes}
+    plan = {"rows": rows, "dropout": 0.0, "lora_dropout": 0.0, "num_train_epochs": 2, **changes}
     together = make_settings(family, per_device_train_batch_size=1, output_dir=tmp_path / "two", **plan)
     alone = make_settings(family, per_device_train_batch_size=2, output_dir=tmp_path / "one", **plan)
     for settings, processes in ((together, 2), (alone, 1)):
@@ -88,3 +89,36 @@ def test_a_process_that_cannot_start_ends_all_with_one_sentence(make_settings: M
     done = run_it(settings, processes=2)
     assert done.returncode != 0
     assert "trained with LoRA only" in done.stderr
+
+
+_NOTE_SEEDS = """
+import json, os, sys
+from pathlib import Path
+import torch
+from reranker_core.training.run import train
+from reranker_core.training.settings import TrainingSettings
+
+def note():
+    Path(sys.argv[2], os.environ["RANK"]).write_text(str(torch.initial_seed()))
+    return False
+
+if __name__ == "__main__":
+    train(TrainingSettings.from_dict(json.loads(Path(sys.argv[1]).read_text())), should_stop=note)
+"""
+
+
+def test_every_process_draws_its_own_dropout(make_settings: MakeSettings, tmp_path: Path) -> None:
+    script, values, seeds = tmp_path / "note_seeds.py", tmp_path / "values.json", tmp_path / "seeds"
+    script.write_text(_NOTE_SEEDS, encoding="utf-8")
+    values.write_text(json.dumps(make_settings(rows=4, per_device_train_batch_size=1).to_dict()), encoding="utf-8")
+    seeds.mkdir()
+    done = subprocess.run(
+        [sys.executable, *TORCHRUN, "2", str(script), str(values), str(seeds)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [(seeds / rank).read_text() for rank in ("0", "1")] == ["42", "43"]

@@ -1,7 +1,7 @@
 """The dev set's figures, the best step, patience, and the alarm for scores that become all the same."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reranker_core.evaluation import RankingTask
-from reranker_core.training.measuring import CollapseAlarm, DevSet, find_best, has_lost_patience
+from reranker_core.training.collapse import Collapse, CollapseAlarm, is_due
+from reranker_core.training.measuring import DevSet, find_best, has_lost_patience
 from reranker_core.training.metrics_file import MetricsFile
 from reranker_core.training.results import DevFigures
 from reranker_core.training.settings import TrainingSettings
@@ -32,31 +33,80 @@ def test_patience_counts_the_measurements_since_the_best() -> None:
     assert not has_lost_patience(history, None)
 
 
-def test_the_alarm_rings_once_when_the_dev_set_is_told_apart_no_more() -> None:
+def ring(alarm: CollapseAlarm, spreads: Sequence[float]) -> list[str]:
+    """Give what the alarm says of each: "" or the kind of collapse."""
+    told = []
+    for spread in spreads:
+        collapse = alarm.watch({None: spread})
+        told.append("" if collapse is None else "fallen" if collapse.fallen else "flat")
+    return told
+
+
+@pytest.mark.parametrize(
+    ("spreads", "place", "kind"),
+    [
+        ([2.0, 1.5, 0.05, 0.03, 0.0], 3, "fallen"),
+        ([0.05, 3.0, 4.0, 0.06, 0.05, 0.01], 3, "fallen"),
+        ([1.0, 0.0], 1, "fallen"),
+        ([0.05, 3.0, 3.0, 0.05, 0.05], 3, "fallen"),
+        ([0.001, 2.0, 2.0, 0.001], 3, "fallen"),
+        ([2e-5, 1.5e-5, 5e-6], 2, "fallen"),
+        ([0.0, 0.0, 0.0], 1, "flat"),
+        ([1e-7, 3e-7], 1, "flat"),
+    ],
+)
+def test_the_alarm_rings_once_when_passages_are_told_apart_no_more(spreads: list[float], place: int, kind: str) -> None:
+    expected = [""] * len(spreads)
+    expected[place] = kind
+    assert ring(CollapseAlarm(), spreads) == expected
+
+
+@pytest.mark.parametrize(
+    "spreads", [[10.0, *[0.45] * 6], [0.0, 0.1, 2.0], [1e-4, 2e-5, 3.0], [0.001, 2.0, 0.05], [0.0], []]
+)
+def test_the_alarm_is_silent_where_passages_are_told_apart(spreads: list[float]) -> None:
+    assert set(ring(CollapseAlarm(), spreads)) <= {""}
+
+
+def test_the_alarm_names_the_layers_that_collapsed_each_once() -> None:
     alarm = CollapseAlarm()
-    assert [alarm.watch_dev(spread) for spread in (2.0, 1.5, 0.11, 0.09, 0.0)] == [False, False, False, True, False]
+    assert alarm.watch({2: 1.0, 3: 1.0, 4: 0.0, 5: 1.0}) is None
+    first = alarm.watch({2: 0.001, 3: 0.001, 4: 0.0, 5: 1.0})
+    assert first == Collapse(fallen=(2, 3), flat=(4,))
+    assert alarm.watch({2: 0.001, 3: 0.5, 4: 0.0, 5: 0.9}) is None
+    fallen, flat = first.sentences(7)
+    assert "At step 7 the scores of different passages have become nearly the same at layers 2, 3: the model" in fallen
+    assert "all passages score the same, as they did from the start at layer 4: nothing" in flat
 
 
-def test_the_alarm_rings_in_training_only_when_several_batches_agree() -> None:
-    alarm = CollapseAlarm()
-    spreads = [1.0, 0.8, 0.0, 1.0, 0.04, 0.04, 0.04, 0.04, 0.04, 0.0]
-    assert [alarm.watch_training(spread) for spread in spreads].index(True) == 8
-
-
-@pytest.mark.parametrize("seen", range(1, 9))
-def test_the_alarm_goes_on_where_it_was(seen: int) -> None:
-    spreads = [1.0, 0.9, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03]
-    whole = CollapseAlarm()
-    expected = [whole.watch_training(spread) for spread in spreads]
+@pytest.mark.parametrize("seen", range(1, 6))
+@pytest.mark.parametrize("spreads", [[1.0, 0.9, 0.001, 0.001, 0.001, 0.001], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
+def test_the_alarm_goes_on_where_it_was(spreads: list[float], seen: int) -> None:
     first, second = CollapseAlarm(), CollapseAlarm()
-    rung = [first.watch_training(spread) for spread in spreads[:seen]]
+    rung = ring(first, spreads[:seen])
     second.restore(json.loads(json.dumps(first.to_dict())))
-    assert rung + [second.watch_training(spread) for spread in spreads[seen:]] == expected
+    assert rung + ring(second, spreads[seen:]) == ring(CollapseAlarm(), spreads)
+
+
+def test_probes_are_scored_at_the_start_and_the_end_and_twenty_times_at_most_between() -> None:
+    def looks(steps: int, every: int) -> list[int]:
+        last, found = None, []
+        for step in (0, *range(every, steps + 1, every)):
+            if is_due(step, last=last, steps=steps):
+                found.append(last := step)
+        return found
+
+    assert looks(5, 1) == [0, 1, 2, 3, 4, 5]
+    assert looks(1000, 1) == list(range(0, 1001, 50))
+    assert looks(1000, 300) == [0, 300, 600, 900]
+    assert looks(1001, 1)[-1] == 1001
 
 
 @pytest.fixture
 def task() -> RankingTask:
-    passages = {f"p{number}": text for number, text in enumerate(["a bear", "tea", "a tower in paris", "bamboo"])}
+    passages = {
+        f"p{number}": text for number, text in enumerate(["a bear", "tea", "a tower in paris", "bamboo leaf " * 80])
+    }
     return RankingTask(
         name="small",
         queries={"q1": "what is panda?", "q2": "where is paris?", "q3": "what is tea?"},
@@ -78,6 +128,10 @@ def test_a_dev_set_is_measured_at_every_layer_with_the_prompts_of_its_rows(
     assert list(measured.by_layer) == (list(range(2, 9)) if family == "layerwise" else [])
     if family == "layerwise":
         assert measured.by_layer[8] == measured.measures["nDCG@10"]
+        assert list(measured.spreads) == list(range(2, 9))
+        assert measured.spreads[8] == measured.spread
+    else:
+        assert measured.spreads == {None: measured.spread}
 
     # By hand: each query's candidates in the order of the scores, under its own prompt.
     gains, spreads = [], []
@@ -108,7 +162,8 @@ def test_a_dev_set_is_measured_with_the_instructions_of_training(
 
 
 def test_figures_come_back_from_json() -> None:
-    one = DevFigures(step=3, measures={"nDCG@10": 0.25}, by_layer={8: 0.5, 9: 0.25}, spread=0.1)
+    layers = {8: 0.5, 9: 0.25}
+    one = DevFigures(step=3, measures={"nDCG@10": 0.25}, by_layer=layers, spread=0.1, spread_by_layer={8: 0.2, 9: 0.1})
     assert DevFigures.from_dict(json.loads(json.dumps(one.to_dict()))) == one
 
 

@@ -1,17 +1,21 @@
 """What is said before a run starts: steps as transformers counts them, cut tokens, and what bodes ill."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from reranker_core.errors import InputError
 from reranker_core.inputs import DecoderInputs, EncoderInputs, PairInputs
 from reranker_core.tokenizing import TextTokenizer
 from reranker_core.training.data import read_training_data
+from reranker_core.training.memory_estimate import TrainedShape, estimate_memory, read_shape
 from reranker_core.training.plan import TrainingPlan, count_steps, plan_training, render_examples
 from reranker_core.training.settings import TrainingSettings
+from reranker_core.training.trainable import load_trainable
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +185,62 @@ def test_examples_show_exactly_what_the_model_reads(tmp_path: Path, decoder: Dec
         *[True] * 3,
     ]
     assert all(example.tokens > 5 and example.cut_tokens == 0 for example in examples)
+
+
+SHAPE = TrainedShape(
+    base_bytes=10**9,
+    trained_bytes=4 * 10**6,
+    trained=10**6,
+    blocks=10,
+    block_numbers=5000,
+    width=500,
+    number_bytes=2,
+    recomputes=False,
+)
+
+
+def test_memory_is_estimated_for_a_micro_batch_of_the_longest_groups_and_said(
+    tmp_path: Path, encoder: EncoderInputs
+) -> None:
+    rows = [*rows_of(3), {"query": "long", "pos": ["word " * 50], "neg": ["n", "m"]}]
+    chosen = settings(train_data=(write_rows(tmp_path, rows),), per_device_train_batch_size=2)
+    data = read_training_data(chosen)
+    made = plan_training(chosen, data, encoder, shape=SHAPE)
+    longest = [pair.tokens for pair in render_examples(chosen, data, encoder, count=99)]
+    assert made.tokens.longest_group > max(longest)
+    assert made.memory == estimate_memory(SHAPE, tokens=2 * made.tokens.longest_group)
+    assert made.lines()[3].startswith(
+        "About 1.0 GB of memory on a device, roughly: 1.0 GB base, 4 MB gradients, 8 MB optimizer"
+    )
+
+
+def test_memory_grows_with_tokens_and_shrinks_where_blocks_are_computed_twice() -> None:
+    made = estimate_memory(SHAPE, tokens=1000)
+    assert (made.base, made.gradients, made.optimizer) == (10**9, 4 * 10**6, 8 * 10**6)
+    assert made.activations == 130 * 10**6
+    assert made.total == 10**9 + 142 * 10**6
+    assert estimate_memory(replace(SHAPE, recomputes=True), tokens=1000).activations == 23 * 10**6
+
+
+def test_the_shape_is_read_off_the_model_that_trains(checkpoints: Path) -> None:
+    def read(**values: Any) -> TrainedShape:
+        chosen = settings(model_name_or_path=str(checkpoints / "encoder"), **values)
+        return read_shape(load_trainable(chosen, device=torch.device("cpu")).reranker, chosen)
+
+    whole, lora = read(use_lora=False), read(lora_rank=4)
+    config = json.loads((checkpoints / "encoder" / "config.json").read_text(encoding="utf-8"))
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    assert (whole.blocks, whole.width) == (config["num_hidden_layers"], width)
+    assert whole.block_numbers == 4 * 2 * width + 2 * (width + inner)
+    assert lora.block_numbers == 2 * whole.block_numbers + 6 * 2 * 4
+    assert lora.trained < whole.trained / 2
+    assert lora.base_bytes > whole.base_bytes >= whole.trained_bytes == 4 * whole.trained
+
+
+@pytest.mark.parametrize("folder", ["llm", "layerwise"])
+def test_the_shape_of_a_decoder_is_that_of_its_config(folder: str, checkpoints: Path) -> None:
+    chosen = settings(model_name_or_path=str(checkpoints / folder), lora_rank=4)
+    shape = read_shape(load_trainable(chosen, device=torch.device("cpu")).reranker, chosen)
+    config = json.loads((checkpoints / folder / "config.json").read_text(encoding="utf-8"))
+    assert (shape.blocks, shape.width) == (config["num_hidden_layers"], config["hidden_size"])
+    assert shape.block_numbers > 3 * (config["hidden_size"] + config["intermediate_size"])

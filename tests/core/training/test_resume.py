@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -14,7 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 from reranker_core.errors import InputError, TrainingError
-from reranker_core.training.kept_checkpoints import find_checkpoint, list_checkpoints, remove_old_checkpoints
+from reranker_core.training.kept_checkpoints import (
+    find_checkpoint,
+    list_checkpoints,
+    measure_files,
+    remove_old_checkpoints,
+)
 from reranker_core.training.progress import TrainingProgress
 from reranker_core.training.results import TrainingResult
 from reranker_core.training.run import train
@@ -212,22 +218,32 @@ def test_a_save_that_fails_leaves_the_earlier_checkpoint_whole_and_resumable(
 def test_a_finished_run_that_is_resumed_has_nothing_left_to_do(make_settings: MakeSettings) -> None:
     settings = make_settings(hold_out=0.3)
     first = train(settings)
-    again = train(replace(settings, resume_from_checkpoint="latest"))
-    assert again.dev == first.dev
-    assert_equal(again, first)
+    before = {path: path.stat().st_mtime_ns for path in settings.output_dir.rglob("*")}
+    told: list[str] = []
+    again = train(
+        replace(settings, resume_from_checkpoint="latest"), on_progress=lambda progress: told.extend(progress.notes)
+    )
+    assert again == first
+    assert told == [f"The run in {settings.output_dir} is finished already; nothing was changed."]
+    assert {path: path.stat().st_mtime_ns for path in settings.output_dir.rglob("*")} == before
 
 
 @pytest.mark.slow
 def test_latest_of_none_starts_from_the_beginning(make_settings: MakeSettings) -> None:
-    assert train(make_settings(resume_from_checkpoint="latest")).status == "completed"
+    result = train(make_settings(resume_from_checkpoint="latest"))
+    assert result.status == "completed"
+    place = result.output_dir / "checkpoints"
+    assert f"There is no checkpoint in {place}; starting from the beginning." in result.warnings
 
 
 def make_checkpoint(folder: Path, step: int, *, is_whole: bool = True) -> Path:
     path = folder / f"checkpoint-{step}"
     path.mkdir(parents=True)
-    (path / "run.json").write_text(json.dumps({"step": step}))
-    if is_whole:
-        (path / "trainer_state.json").write_text("{}")
+    for name in ("optimizer.pt", "trainer_state.json"):
+        (path / name).write_text("whole")
+    (path / "run.json").write_text(json.dumps({"step": step, "files": measure_files(path)}))
+    if not is_whole:
+        (path / "trainer_state.json").unlink()
     return path
 
 
@@ -237,9 +253,92 @@ def test_the_latest_checkpoint_is_the_last_whole_one_by_number(tmp_path: Path) -
     make_checkpoint(tmp_path, 11, is_whole=False)
     (tmp_path / ".checkpoint-12.part").mkdir()
     found = find_checkpoint("latest", tmp_path)
-    assert found is not None
-    assert found.name == "checkpoint-10"
-    assert find_checkpoint("latest", tmp_path / "none") is None
+    assert found.path is not None
+    assert found.path.name == "checkpoint-10"
+    assert found.left_out == ("checkpoint-11 was left out: it is no whole checkpoint, it lacks trainer_state.json.",)
+    assert find_checkpoint("latest", tmp_path / "none").path is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("who", r"optimizer.pt has 3 bytes instead of 5"), (None, "it lacks optimizer.pt")]
+)
+def test_a_file_cut_off_or_gone_makes_a_checkpoint_no_whole_one(content: str | None, message: str, tmp_path: Path) -> None:
+    make_checkpoint(tmp_path, 9)
+    path = make_checkpoint(tmp_path, 10)
+    (path / "README.md").write_text("a note by a person")
+    assert find_checkpoint("latest", tmp_path).path == path
+    (path / "optimizer.pt").unlink()
+    if content is not None:
+        (path / "optimizer.pt").write_text(content)
+    found = find_checkpoint("latest", tmp_path)
+    assert found.path == tmp_path / "checkpoint-9"
+    assert re.search(message, *found.left_out)
+    with pytest.raises(InputError, match=message + r'. Give checkpoint-9, which is, or "latest"'):
+        find_checkpoint(str(path), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_the_newest_whole_checkpoint_and_says_which_it_left_out(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    plan = {"num_train_epochs": 3, "save_strategy": "steps", "save_steps": 2}
+    whole = train(make_settings(output_dir=tmp_path / "whole", **plan))
+    settings = make_settings(output_dir=tmp_path / "parts", **plan)
+    train(settings, **stop_after(4))
+    checkpoint = settings.output_dir / "checkpoints" / "checkpoint-4"
+    files = {path.name for path in checkpoint.iterdir() if path.suffix != ".md"}
+    assert json.loads((checkpoint / "run.json").read_text())["files"].keys() == files - {"run.json"}
+    assert files >= {"adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"}
+    content = (checkpoint / "optimizer.pt").read_bytes()
+    (checkpoint / "optimizer.pt").write_bytes(content[: len(content) // 2])
+    resumed = train(replace(settings, resume_from_checkpoint="latest"))
+    assert_equal(resumed, whole)
+    assert any("checkpoint-4 was left out" in warning for warning in resumed.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_file_spoilt_at_its_old_size_is_told_in_a_sentence(name: str, make_settings: MakeSettings) -> None:
+    settings = make_settings(num_train_epochs=2)
+    train(settings, **stop_after(2))
+    file = settings.output_dir / "checkpoints" / "checkpoint-2" / name
+    file.write_bytes(b"\xff" * file.stat().st_size)
+    with pytest.raises(InputError, match=r"checkpoint-2 cannot be read .*damaged. Remove the folder"):
+        train(replace(settings, resume_from_checkpoint="latest"))
+
+
+@pytest.mark.slow
+def test_the_best_step_whose_weights_are_gone_is_not_kept_and_that_is_said(make_settings: MakeSettings) -> None:
+    settings = make_settings("decoder", hold_out=0.3, num_train_epochs=4, learning_rate=2e-2)
+    whole = train(settings)
+    assert 0 < whole.kept_step < whole.steps  # so that the test can tell
+    checkpoints = settings.output_dir / "checkpoints"
+    shutil.rmtree(checkpoints / f"checkpoint-{whole.kept_step}")
+    (settings.output_dir / "result.json").unlink()  # as if it had been broken off at the end
+    resumed = train(replace(settings, resume_from_checkpoint="latest"))
+    assert any(f"weights of step {whole.kept_step}, the best until then, are gone" in one for one in resumed.warnings)
+    there = {0, *(int(path.name.rpartition("-")[2]) for path in list_checkpoints(checkpoints))}
+    best = max((one for one in whole.dev if one.step in there), key=lambda one: one.measures["nDCG@10"])
+    assert (resumed.kept_step, resumed.after) == (best.step, best.measures)
+
+
+@pytest.mark.slow
+def test_the_alarm_without_a_dev_set_is_silent_after_a_resume_about_what_it_told_before(
+    make_settings: MakeSettings,
+) -> None:
+    """The head is so large a step that scores become the same at once."""
+    changes = {"use_lora": False, "learning_rate": 0.05, "weight_decay": 1.0, "num_train_epochs": 15, "seed": 1}
+    settings = make_settings(**changes)
+    whole = train(replace(settings, output_dir=settings.output_dir.with_name("whole")))
+    assert sum("collapsed" in warning for warning in whole.warnings) == 1
+    train(settings, **stop_after(30))
+    saved = json.loads((settings.output_dir / "checkpoints" / "checkpoint-30" / "run.json").read_text())
+    assert saved["alarm"]["largest"][0][1] > 0
+    resumed = train(replace(settings, resume_from_checkpoint="latest"))
+    assert resumed.warnings == whole.warnings
+    last = max(list_checkpoints(settings.output_dir / "checkpoints"), key=lambda path: int(path.name[11:]))
+    other = settings.output_dir.with_name("whole") / "checkpoints" / last.name
+    assert json.loads((last / "run.json").read_text())["alarm"] == json.loads((other / "run.json").read_text())["alarm"]
 
 
 def test_a_folder_that_is_no_whole_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -250,7 +349,7 @@ def test_a_folder_that_is_no_whole_checkpoint_is_refused(tmp_path: Path) -> None
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     path = make_checkpoint(tmp_path / "one" / "checkpoints", 3)
-    assert find_checkpoint(str(path), tmp_path / "one" / "checkpoints") == path
+    assert find_checkpoint(str(path), tmp_path / "one" / "checkpoints").path == path
     with pytest.raises(InputError, match=r"of another run than that in .*two"):
         find_checkpoint(str(path), tmp_path / "two" / "checkpoints")
 

@@ -270,6 +270,8 @@ def test_the_model_card_of_a_published_base_links_it(trained: Any, tmp_path: Pat
 
     assert "base_model: BAAI/bge-reranker-v2-gemma\n" in (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "adapter" / "base.json").read_text(encoding="utf-8"))["revision"] == "4f2c"
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (config["base_model_name_or_path"], config["revision"]) == ("BAAI/bge-reranker-v2-gemma", "4f2c")
 
 
 # Collecting and restoring

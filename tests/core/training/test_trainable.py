@@ -54,7 +54,7 @@ def test_before_the_first_step_scores_are_those_of_the_base_to_the_last_bit(
 def test_training_computes_the_scores_of_scoring(
     family: str, trainable_of: Callable[..., Trainable], make_settings: MakeSettings, known: dict[str, Any]
 ) -> None:
-    trainable = trainable_of(family, dropout=0.0)
+    trainable = trainable_of(family, dropout=0.0, lora_dropout=0.0)
     pairs = [tuple(pair) for pair in known["pairs"]]
     budget = trainable.reranker.inputs.scoring_budget(max_length=512, query_max_length=None, prompt=None)
     built = trainable.reranker.inputs.build(
@@ -74,7 +74,7 @@ def test_gradients_of_an_encoder_are_those_of_transformers_with_padding(
 ) -> None:
     from transformers import AutoModelForSequenceClassification
 
-    trainable = trainable_of("encoder", dropout=0.0, use_lora=False)
+    trainable = trainable_of("encoder", dropout=0.0, lora_dropout=0.0, use_lora=False)
     batch = make_batch(make_settings(), trainable, range(5))
     trainable.scorer.train()
     compute_loss(trainable, batch).backward()
@@ -143,7 +143,7 @@ def test_heads_are_trained_whole_beside_lora(family: str, trainable_of: Callable
 def test_every_head_and_every_lora_matrix_of_a_layerwise_model_gets_a_gradient(
     trainable_of: Callable[..., Trainable], make_settings: MakeSettings
 ) -> None:
-    trainable = trainable_of("layerwise", dropout=0.0)
+    trainable = trainable_of("layerwise", dropout=0.0, lora_dropout=0.0)
     trainable.scorer.train()
     compute_loss(trainable, make_batch(make_settings("layerwise"), trainable, range(3))).backward()
     gradients = gradients_of(trainable)
@@ -224,17 +224,18 @@ def test_dropout_of_the_attention_weights_takes_effect_in_training_only(
 
 
 @FAMILIES
-def test_dropout_0_turns_all_dropout_off(
-    family: str, trainable_of: Callable[..., Trainable], make_settings: MakeSettings
+@pytest.mark.parametrize("lora_dropout", [0.0, 0.5])
+def test_dropout_0_turns_the_models_own_dropout_off_and_lora_keeps_its_own(
+    lora_dropout: float, family: str, trainable_of: Callable[..., Trainable], make_settings: MakeSettings
 ) -> None:
-    trainable = trainable_of(family, dropout=0.0, lora_dropout=0.5)
+    trainable = trainable_of(family, dropout=0.0, lora_dropout=lora_dropout)
     for name, place in trainable.trained_parameters().items():
         if "lora_B" in name:  # they start at 0, which hides what LoRA does
             torch.nn.init.constant_(place, 0.1)
     batch = make_batch(make_settings(family), trainable, range(2))
     trainable.scorer.train()
     first, second = (trainable.scorer(batch["input_ids"], batch["lengths"]) for _ in range(2))
-    assert torch.equal(first, second)
+    assert torch.equal(first, second) == (lora_dropout == 0.0)
 
 
 def test_biases_that_no_loss_can_see_stay(trainable_of: Callable[..., Trainable]) -> None:

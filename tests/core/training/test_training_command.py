@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import shlex
 import signal
@@ -12,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from reranker_core.errors import InputError
+from reranker_core.training.arguments import make_arguments
 from reranker_core.training.command_line import main, read_settings
 from reranker_core.training.flags import parse_flags
 from reranker_core.training.options import Option
+from reranker_core.training.presets import name_preset
 from reranker_core.training.progress import TrainingProgress
+from reranker_core.training.results import read_result
 from reranker_core.training.settings import TrainingSettings, training_options
 from reranker_core.training.terminal import ProgressView, StopRequest
 from tests.core.training.pasted_commands import read_card_command
 
-TOY = Path(__file__).parents[3] / "assets" / "toy_finetune_data.jsonl"
+ROOT = Path(__file__).parents[3]
+TOY = ROOT / "assets" / "toy_finetune_data.jsonl"
 NEEDED = ["--model_name_or_path", "m", "--train_data", "t.jsonl", "--output_dir", "out"]
 
 
@@ -145,6 +151,52 @@ def test_flags_of_flagembedding_that_change_nothing_are_taken_and_said() -> None
     assert parse_flags([*NEEDED, *harmless, "--sep_token", r"\n"]).notes == ()
 
 
+def test_a_run_that_was_moved_goes_on_where_its_settings_lie(tmp_path: Path) -> None:
+    stored = settings_of().to_dict()
+    (tmp_path / "settings.json").write_text(json.dumps(stored), encoding="utf-8")
+    flags = ["--settings", str(tmp_path / "settings.json")]
+    assert read_settings(parse_flags(flags)).output_dir == Path("out")  # settings alone are no run
+    (tmp_path / "metrics.jsonl").touch()
+    assert read_settings(parse_flags(flags)).output_dir == tmp_path
+    assert read_settings(parse_flags([*flags, "--output_dir", "new"])).output_dir == Path("new")
+
+
+@pytest.mark.parametrize(("given", "meant"), [("True", "latest"), ("False", None), ("latest", "latest"), ("a/b", "a/b")])
+def test_resuming_is_written_as_in_transformers_too(given: str, meant: str | None) -> None:
+    assert settings_of("--resume_from_checkpoint", given).resume_from_checkpoint == meant
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"torch sees 0 GPUs\. Choose cpu"):
+        make_arguments(settings_of("--device", "cuda"), tmp_path, rows=3, has_dev_set=False)
+
+
+def test_a_value_of_a_preset_that_does_not_fit_names_the_preset() -> None:
+    with (
+        pytest.raises(InputError, match=r"^target_modules names q_proj. The value is of --preset card, which is for: "),
+        name_preset(settings_of("--preset", "card")),
+    ):
+        raise InputError("target_modules names q_proj.")
+    for given in (["--preset", "card", "--target_modules", "o_proj"], []):
+        with pytest.raises(InputError, match=r"^target_modules names o_proj.$"), name_preset(settings_of(*given)):
+            raise InputError("target_modules names o_proj.")
+
+
+def test_the_deepspeed_configuration_that_is_shipped_leaves_everything_to_the_flags() -> None:
+    shipped = json.loads((ROOT / "assets" / "stage1.json").read_text(encoding="utf-8"))
+    assert shipped.pop("zero_optimization") == {"stage": 1}
+    assert shipped.pop("bf16") == shipped.pop("fp16") == {"enabled": "auto"}
+    assert set(shipped.values()) == {"auto"}
+    assert not {"optimizer", "scheduler"} & shipped.keys()
+
+
+def test_a_deepspeed_configuration_that_is_no_file_is_refused_with_the_shipped_ones_name(tmp_path: Path) -> None:
+    settings = settings_of("--device", "cpu", "--deepspeed", str(tmp_path / "stage1.json"))
+    with pytest.raises(InputError, match=r"stage1.json is no file here. assets/stage1.json of this project is one"):
+        make_arguments(settings, tmp_path, rows=3, has_dev_set=False)
+
+
 def test_flags_go_before_a_settings_file_and_that_before_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text(
@@ -229,6 +281,15 @@ def test_ctrl_c_asks_a_training_run_to_stop_and_the_second_ends_it(capsys: pytes
     assert "Saving after this step" in capsys.readouterr().err
 
 
+def test_ctrl_c_under_torchrun_never_breaks_off_a_process_that_only_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    stop = StopRequest()
+    with stop.listen():
+        for _ in range(2):  # no progress is told to it, and torchrun may hand the same signal on
+            signal.raise_signal(signal.SIGINT)
+            assert stop.is_asked()
+
+
 # Whole runs
 
 
@@ -259,7 +320,7 @@ def test_the_cards_commands_train_as_pasted_on_one_process(
     assert [line for line in lines if line.startswith("note: ")] == [
         "note: --deepspeed is left aside: the package is not installed, and one process does not need it.",
         "note: --bf16 is for GPUs; on the CPU everything is float32, which is faster there.",
-        "note: --use_flash_attn is for GPUs; on the CPU sdpa computes the same.",
+        "note: --use_flash_attn is for GPUs; the CPU computes the same by sdpa.",
     ]
     assert "40 rows, each a positive with 6 negatives on average." in lines
     assert "16 rows a step: 3 steps an epoch, 3 in all, of which 1 to warm up." in lines
@@ -271,6 +332,12 @@ def test_the_cards_commands_train_as_pasted_on_one_process(
     assert done.stdout == ""
     trained = load_reranker(base, adapter=output / "adapter")
     assert trained.compute_score(["what is panda?", "a bear"]) is not None
+    result = read_result(str(output))
+    assert result.command == shlex.join(["python", "-m", "reranker_core.training", *flags])
+    assert (result.dev_set, result.processes, result.device) == (None, 1, "cpu")
+    assert result.started_at.endswith("+00:00")
+    assert result.versions["python"] == platform.python_version()
+    assert sum(line.startswith("The model reads (") for line in lines) == 3
 
 
 @pytest.mark.slow

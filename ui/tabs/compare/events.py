@@ -78,6 +78,10 @@ class CompareEvents:
         Returns:
             An update for each of `FIELDS`, then downloads, advice, what is to be scored, and the message.
         """
+        if _is_first_visit(event._data):  # the form stands as it is, and perhaps the person has begun already
+            is_more = len(self._first.models) > 1  # BM25 stands there
+            arrived = {"comparison": self._first.to_json(), "note": ""} if is_more else None
+            return (*(gr.skip(),) * (len(FIELDS) + 2), arrived, gr.skip())
         answer, failure = keep_on_failure(self._read_arrival)(event._data)
         if failure:
             return (*(gr.skip(),) * (len(FIELDS) + 2), None, failure)
@@ -118,9 +122,7 @@ class CompareEvents:
         if isinstance(given.get("error"), str):
             return ({}, None, ""), given["error"][:200]
         if given.get("request") is None:
-            is_first = given.get("settings") is None and len(self._first.models) > 1  # BM25 stands there already
-            arrived = {"comparison": self._first.to_json(), "note": ""} if is_first else None
-            return (fill_settings(self.services, given.get("settings")), arrived, ""), ""
+            return (fill_settings(self.services, given.get("settings")), None, ""), ""
         fields, note = fill_form(self.services, given["request"])
         if fields["all_layers"]:  # its cost is said before it runs
             return (fields, None, f"{note} All layers are chosen: press Score to run them.".strip()), ""
@@ -148,6 +150,10 @@ def _read_file(path: str) -> tuple[tuple[Any, str, str], str]:
     read = read_passages_file(path)
     text, separated = join_passages(read.passages)
     return (gr.skip() if read.query is None else read.query, text, separated), read.note
+
+
+def _is_first_visit(data: Any) -> bool:
+    return isinstance(data, Mapping) and all(data.get(kept) is None for kept in ("request", "settings", "error"))
 
 
 def _tell(progress: gr.Progress, words: str, fraction: float | None) -> None:
