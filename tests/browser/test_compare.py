@@ -71,6 +71,7 @@ def test_the_panda_pair_is_one_click_away(page: Any) -> None:
     assert rows(page)[0][0].startswith("The giant panda (Ailuropoda melanoleuca)")
 
 
+@pytest.mark.slow
 def test_two_models_and_three_layers_stand_side_by_side_with_the_scores_of_the_library(
     page: Any, load: Any, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_two_models_and_three_layers_stand_side_by_side_with_the_scores_of_the_l
         assert by_text[passage] == pytest.approx([column[index] for column in columns], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_link_brings_the_comparison_to_another_browser(page: Any, app: RunningApp, chromium: Any) -> None:
     choose(page, "tiny-layerwise")
     choose(page, "4")
@@ -185,6 +187,7 @@ def test_a_run_is_stopped_by_its_button_and_the_earlier_result_stays(page: Any) 
     assert page.get_by_label("Query", exact=True).input_value() == "a long run"
 
 
+@pytest.mark.slow
 def test_a_reload_brings_back_what_was_scored_and_a_new_visit_the_settings(page: Any, app: RunningApp) -> None:
     choose(page, "tiny-encoder")
     page.get_by_role("radio", name="sigmoid").check()

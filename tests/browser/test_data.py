@@ -135,6 +135,7 @@ def test_arrow_keys_save_only_what_they_stop_at(bench: DataBench, page: Any, pro
     assert len(said()) == 2
 
 
+@pytest.mark.slow
 def test_a_grade_that_is_not_saved_stays_chosen_says_why_and_holds_the_page(
     bench: DataBench, page: Any, project: int
 ) -> None:

@@ -13,6 +13,7 @@ def test_a_reload_comes_back_to_the_tab_that_was_open(page: Any) -> None:
     page.get_by_role("tab", name="Models", selected=True).wait_for()
 
 
+@pytest.mark.slow
 def test_labels_that_an_earlier_visit_could_not_send_are_spoken_of_until_annotate_is_open(
     page: Any, app: RunningApp
 ) -> None:
