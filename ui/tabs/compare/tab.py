@@ -107,7 +107,8 @@ def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
     form["models"].input(events.choose, choice, offered, trigger_mode="always_last", **_QUIET)
     form["layers"].input(events.price, choice[:2], form["layers"], trigger_mode="always_last", **_QUIET)
     everything = [*(form[name] for name in FIELDS), downloads, advice, arrived, message]
-    arriving = visit.opened(events.arrive, None, everything, **_QUIET)
+    # A link may come while the visit itself is still being answered: each counts.
+    arriving = visit.opened(events.arrive, None, everything, trigger_mode="multiple", **_QUIET)
     scored.append(arriving.then(events.score_arrived, arrived, outputs, **scoring))
     settings = [form[name] for name in _SETTINGS]
     for component in settings:
