@@ -39,7 +39,8 @@ _AT_ONCE: dict[str, Any] = {"concurrency_id": "label-api", "concurrency_limit": 
 def build_label_api(services: Services) -> None:
     """Publish the endpoints inside `with gr.Blocks()`."""
     _publish_projects(services)
-    _publish_transfer(services)
+    _publish_import(services)
+    _publish_export(services)
     _publish_safety(services)
 
 
@@ -56,7 +57,7 @@ def _publish_projects(services: Services) -> None:
     gr.api(projects, api_name="projects", **_AT_ONCE)
 
 
-def _publish_transfer(services: Services) -> None:
+def _publish_import(services: Services) -> None:
     def import_labels(
         project: str,
         text: str,
@@ -95,6 +96,10 @@ def _publish_transfer(services: Services) -> None:
             with new_project(store, project) if is_new else nullcontext(_find(services, project)) as into:
                 return describe_report(run_import(store, into.id, source, options=options))
 
+    gr.api(import_labels, api_name="import_labels", **_AT_ONCE)
+
+
+def _publish_export(services: Services) -> None:
     def export_labels(
         project: str,
         to: str = "jsonl",
@@ -117,7 +122,6 @@ def _publish_transfer(services: Services) -> None:
             values = {"rule": rule, "positive_from": positive_from, "negative_to": negative_to, "seed": seed}
             return _export(services, project, to, values)
 
-    gr.api(import_labels, api_name="import_labels", **_AT_ONCE)
     gr.api(export_labels, api_name="export_labels", **_AT_ONCE)
 
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -115,9 +116,21 @@ def write_checkpoint(
         dtype: of the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    bert = json.loads((encoder / "config.json").read_text(encoding="utf-8"))
     depth = 1 + max(int(name.split(".")[3]) for name in tensors if name.startswith("roberta.encoder.layer."))
-    config = {
+    config = _make_config(encoder, depth=depth, vocabulary=len(SPECIAL_TOKENS) + len(pieces), dtype=dtype)
+    _write_json(folder / "config.json", config)
+    _write_tokenizer(folder, pieces)
+    stored = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
+    if shards is None:
+        _write_tensors(folder / "model.safetensors", stored)
+    else:
+        _write_shards(folder, stored, shards)
+
+
+def _make_config(encoder: Path, *, depth: int, vocabulary: int, dtype: torch.dtype) -> dict[str, Any]:
+    """Give the config of an XLM-R classifier in the shape of the BERT."""
+    bert = json.loads((encoder / "config.json").read_text(encoding="utf-8"))
+    return {
         "architectures": ["XLMRobertaForSequenceClassification"],
         "model_type": "xlm-roberta",
         "attention_probs_dropout_prob": bert["attention_probs_dropout_prob"],
@@ -141,15 +154,12 @@ def write_checkpoint(
         "torch_dtype": str(dtype).removeprefix("torch."),
         "type_vocab_size": 1,
         "use_cache": False,
-        "vocab_size": len(SPECIAL_TOKENS) + len(pieces),
+        "vocab_size": vocabulary,
     }
-    _write_json(folder / "config.json", config)
-    _write_tokenizer(folder, pieces)
-    stored = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
-    if shards is None:
-        _write_tensors(folder / "model.safetensors", stored)
-        return
-    weight_map = {}
+
+
+def _write_shards(folder: Path, stored: Tensors, shards: Sequence[Sequence[str]]) -> None:
+    weight_map: dict[str, str] = {}
     for number, beginnings in enumerate(shards, 1):
         name = f"model-{number:05}-of-{len(shards):05}.safetensors"
         part = {key: tensor for key, tensor in stored.items() if key.startswith(tuple(beginnings))}

@@ -4,8 +4,8 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,24 @@ class Bench:
     def count_events(self, project: int) -> int:
         """Count all changes in the file."""
         return int(self.rows("SELECT count(*) FROM judgement_event WHERE project_id = ?", project)[0][0])
+
+
+@contextmanager
+def open_bench(folder: Path) -> Iterator[Bench]:
+    """Serve the page inside this process."""
+    bench = Bench(folder)
+    bench.launch()
+    yield bench
+    bench.close()
+
+
+@contextmanager
+def open_window(chromium: Any) -> Iterator[Any]:
+    """Open a window whose tabs share what the browser keeps."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", reduced_motion="reduce")
+    context.set_default_timeout(8_000)
+    yield context
+    context.close()
 
 
 def press(page: Any, keys: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.annotate_harness import Bench, passage, press, wait_until_saved
+from browser.annotate_harness import Bench, open_bench, open_window, passage, press, wait_until_saved
 from browser.test_accessibility import violations
 
 HOSTILE = [
@@ -23,19 +23,15 @@ FIVE = [f"passage {n} about the giant panda" for n in range(1, 6)]
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The page, served inside this process."""
-    bench = Bench(tmp_path_factory.mktemp("labels"))
-    bench.launch()
-    yield bench
-    bench.close()
+    with open_bench(tmp_path_factory.mktemp("labels")) as bench:
+        yield bench
 
 
 @pytest.fixture(scope="module")
 def window(bench: Bench, chromium: Any) -> Iterator[Any]:
     """One window for all tests, so that the page's files are fetched and compiled once."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", reduced_motion="reduce")
-    context.set_default_timeout(5_000)
-    yield context
-    context.close()
+    with open_window(chromium) as window:
+        yield window
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.annotate_harness import Bench, passage, press, wait_until_saved
+from browser.annotate_harness import Bench, open_bench, open_window, passage, press, wait_until_saved
 
 from annotations.backup import restore
 
@@ -24,19 +24,15 @@ WITHOUT_LOCKS = "Object.defineProperty(navigator, 'locks', {value: undefined})"
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The page, served inside this process."""
-    bench = Bench(tmp_path_factory.mktemp("labels"))
-    bench.launch()
-    yield bench
-    bench.close()
+    with open_bench(tmp_path_factory.mktemp("labels")) as bench:
+        yield bench
 
 
 @pytest.fixture
 def window(chromium: Any) -> Iterator[Any]:
     """A window for one test, whose tabs share what the browser keeps."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", reduced_motion="reduce")
-    context.set_default_timeout(8_000)
-    yield context
-    context.close()
+    with open_window(chromium) as window:
+        yield window
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ask_one_score import wait_until_served
-from browser.annotate_harness import Bench, passage, press, wait_until_saved
+from browser.annotate_harness import Bench, open_bench, open_window, passage, press, wait_until_saved
 from browser.conftest import ROOT, _free_port
 
 from annotations.errors import StorageError
@@ -25,19 +25,15 @@ PASSAGES = [f"passage {n}" for n in range(1, 9)]
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The page, served inside this process."""
-    bench = Bench(tmp_path_factory.mktemp("labels"))
-    bench.launch()
-    yield bench
-    bench.close()
+    with open_bench(tmp_path_factory.mktemp("labels")) as bench:
+        yield bench
 
 
 @pytest.fixture
 def window(chromium: Any) -> Iterator[Any]:
     """A window for one test, whose tabs share what the browser keeps."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", reduced_motion="reduce")
-    context.set_default_timeout(8_000)
-    yield context
-    context.close()
+    with open_window(chromium) as window:
+        yield window
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from tests.core.known_logits import KnownLogits
+
 CopyCheckpoint = Callable[..., Path]
 AssertSame = Callable[[Any, Any], None]
 
@@ -35,6 +37,12 @@ def assert_same() -> AssertSame:
         np.testing.assert_allclose(np.array(actual), np.array(expected), atol=1e-5, rtol=1e-5, strict=True)
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def known_logits() -> type[KnownLogits]:
+    """Make a reranker of known logits."""
+    return KnownLogits
 
 
 @pytest.fixture(scope="session")
