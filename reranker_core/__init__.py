@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reranker_core.loading import load_reranker
     from reranker_core.reranker import Reranker
     from reranker_core.scores import RankedPassage, Scores
+    from reranker_core.sharing import load_beside
 
 _MODULE_BY_NAME = {
     "BM25Reranker": "baseline",
@@ -23,6 +24,7 @@ _MODULE_BY_NAME = {
     "RerankerError": "errors",
     "Scores": "scores",
     "find_model": "catalogue",
+    "load_beside": "sharing",
     "load_reranker": "loading",
     "published_results": "catalogue",
 }
@@ -36,6 +38,7 @@ __all__ = [
     "RerankerError",
     "Scores",
     "find_model",
+    "load_beside",
     "load_reranker",
     "published_results",
 ]

@@ -16,10 +16,12 @@ from reranker_core.checkpoints import CLASSIFIER_NAMES, Checkpoint, count_blocks
 from reranker_core.errors import AdapterError, UnsupportedModelError
 from reranker_core.hub import read_json
 from reranker_core.notices import warn_user
+from reranker_core.run_folders import point_to_adapter
 
 _ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 ADAPTER_PREFIX = "base_model.model."
-_HEADS = ("classifier.", "lm_head.")
+_REMEDY = "Choose the folder that training wrote; a merged model is loaded as a model, without adapter."
+HEADS = ("classifier.", "lm_head.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,18 @@ class Adapter:
             return {}
         return {name: self.tensors[key] for name, key in names.items()}
 
+    @property
+    def leaves_weights(self) -> bool:
+        """Whether it leaves its base's weights as they are: plain LoRA and whole score heads, computed beside them."""
+        # peft draws pissa, olora and the like from the weights and takes it off them.
+        is_plain = self.config.get("init_lora_weights", True) in (True, False, None, "gaussian", "orthogonal")
+        return is_plain and all(".lora_" in name or name.startswith(HEADS) for name in self.parts)
+
+    @property
+    def parts(self) -> dict[str, torch.Tensor]:
+        """Its weights by the names of the model's modules."""
+        return {name.removeprefix(ADAPTER_PREFIX): tensor for name, tensor in self.tensors.items()}
+
 
 def read_adapter(folder: str | Path) -> Adapter:
     """Read an adapter folder, or the folder of a job that holds one under `adapter/`.
@@ -73,8 +87,8 @@ def read_adapter(folder: str | Path) -> Adapter:
     file = next((place / name for name in _ADAPTER_FILES if (place / name).is_file()), None)
     if not (place / "adapter_config.json").is_file() or file is None:
         raise AdapterError(
-            f"{folder} is no adapter: it needs adapter_config.json and {_ADAPTER_FILES[0]}. Choose the folder that "
-            "training wrote; a merged model is loaded as a model, without adapter."
+            f"{folder} is no adapter: it needs adapter_config.json and {_ADAPTER_FILES[0]}. "
+            + (point_to_adapter(Path(folder).expanduser()) or _REMEDY)
         )
     try:
         config = read_json(place / "adapter_config.json", purpose="it describes the adapter")
@@ -132,7 +146,7 @@ def apply_adapter(model: nn.Module, adapter: Adapter, *, merge: bool) -> None:
     config = LoraConfig(**(settings | {"task_type": None, "inference_mode": True}))
     wrapped = LoraModel(model, config, "default")
     for name, parameter in model.named_parameters():
-        if ".lora_" in name or name.startswith(_HEADS):  # small, and exact whatever the dtype of the rest
+        if ".lora_" in name or name.startswith(HEADS):  # small, and exact whatever the dtype of the rest
             parameter.data = parameter.data.float()
     places = get_peft_model_state_dict(model, save_embedding_layers=False)
     _check_places(adapter, {ADAPTER_PREFIX + name: tuple(place.shape) for name, place in places.items()}, model)

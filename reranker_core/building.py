@@ -93,7 +93,7 @@ def _build_encoder(checkpoint: Checkpoint, options: BuildOptions) -> NeuralReran
     model = fill(checkpoint, lambda: XLMRobertaForSequenceClassification(config), options.filling, extra=head)
     _own_in_float32(model.classifier)
     inputs = EncoderInputs(TextTokenizer(checkpoint.folder, model_type="xlm-roberta"), context=context)
-    return EncoderReranker(model, inputs, **_common(options))
+    return EncoderReranker(model, inputs, **_common(checkpoint, options))
 
 
 def _build_decoder(checkpoint: Checkpoint, options: BuildOptions) -> NeuralReranker:
@@ -123,7 +123,7 @@ def _build_decoder(checkpoint: Checkpoint, options: BuildOptions) -> NeuralReran
     )
     _own_in_float32(model.lm_head)
     inputs = DecoderInputs(tokenizer, context=config.max_position_embeddings, always_bos=False)
-    return DecoderReranker(model, inputs, **_common(options))
+    return DecoderReranker(model, inputs, **_common(checkpoint, options))
 
 
 def _build_layerwise(checkpoint: Checkpoint, options: BuildOptions) -> NeuralReranker:
@@ -154,7 +154,7 @@ def _build_layerwise(checkpoint: Checkpoint, options: BuildOptions) -> NeuralRer
     )
     _own_in_float32(model.lm_head)
     inputs = DecoderInputs(tokenizer, context=config.max_position_embeddings, always_bos=True)
-    return LayerwiseReranker(model, inputs, start_layer=start_layer, depth=depth, **_common(options))
+    return LayerwiseReranker(model, inputs, start_layer=start_layer, depth=depth, **_common(checkpoint, options))
 
 
 def _find_classifier(
@@ -242,8 +242,10 @@ def _model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in left and not key.startswith("_")}
 
 
-def _common(options: BuildOptions) -> dict[str, Any]:
-    return {"name": options.name, "device": options.filling.device, "dtype": options.filling.dtype}
+def _common(checkpoint: Checkpoint, options: BuildOptions) -> dict[str, Any]:
+    filling = options.filling
+    folder = None if filling.adapter or filling.is_trained else checkpoint.folder
+    return {"name": options.name, "device": filling.device, "dtype": filling.dtype, "folder": folder}
 
 
 def _own_in_float32(head: nn.Module) -> None:

@@ -18,14 +18,13 @@ from torch.nn.functional import linear
 logger = logging.getLogger(__name__)
 
 
-class PackedLinear(nn.Module):
-    """An `nn.Linear` that only computes: its weight lies in oneDNN's order, without its gradient."""
-
-    weight: torch.Tensor
+class PackedLinear(nn.Linear):
+    """An `nn.Linear` that only computes: its weight lies in oneDNN's order, is no parameter and has no gradient."""
 
     def __init__(self, source: nn.Linear) -> None:
         """Take the weight over in oneDNN's order."""
-        super().__init__()
+        nn.Module.__init__(self)  # that of nn.Linear would make a weight
+        self.in_features, self.out_features = source.in_features, source.out_features
         self.weight = torch.ops.mkldnn._reorder_linear_weight(source.weight.detach())
         self.bias = source.bias
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from reranker_core.catalogue import ModelInfo, find_model
 from reranker_core.errors import ModelNotFoundError, UnsupportedModelError
+from reranker_core.run_folders import point_to_model
 from reranker_core.transfer import OnProgress, Patience, Transfer
 
 BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "assets" / "models"
@@ -188,7 +189,10 @@ def read_json(path: Path, *, purpose: str) -> dict[str, Any]:
         UnsupportedModelError: the file is missing or no JSON object; `purpose` says what it is for.
     """
     if not path.is_file():
-        raise UnsupportedModelError(f"{path.parent} has no {path.name}; {purpose}. Choose the folder that holds it.")
+        remedy = point_to_model(path.parent) if path.name == "config.json" else ""
+        raise UnsupportedModelError(
+            f"{path.parent} has no {path.name}; {purpose}. {remedy or 'Choose the folder that holds it.'}"
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

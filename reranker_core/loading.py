@@ -18,6 +18,7 @@ from reranker_core.memory import default_device
 from reranker_core.notices import warn_user
 from reranker_core.recognition import detect_family
 from reranker_core.reranker import Progress, Reranker
+from reranker_core.sharing import estimate_own_memory
 
 logger = logging.getLogger(__name__)
 
@@ -190,20 +191,33 @@ def estimate_memory(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     max_layer: int | None = None,
+    is_beside: bool = False,
     cache_dir: str | Path | None = None,
 ) -> int:
-    """Say how many bytes `load_reranker` would take with the same arguments, without reading any weight.
+    """Say how many bytes `load_reranker` would take with the same arguments, without reading any weight of the base.
 
     It is `memory_bytes` of what would be loaded: the weights in the dtype that they are computed in. A merged adapter takes
     nothing. Nothing is downloaded.
+
+    Args:
+        name_or_folder: this and the others as for `load_reranker`.
+        adapter: likewise.
+        device: likewise.
+        dtype: likewise.
+        max_layer: likewise.
+        is_beside: what `load_beside` would take beside the base: the adapter alone, of all layers.
+        cache_dir: likewise.
 
     Raises:
         RerankerError: as `load_reranker`, as far as config.json and the list of tensors show it.
     """
     if str(name_or_folder).casefold() == "bm25":
         return 0
+    chosen_dtype = _choose_dtype(dtype, _choose_device(device))
+    if adapter is not None and is_beside:
+        return estimate_own_memory(adapter, dtype=chosen_dtype)
     checkpoint = Checkpoint(locate(name_or_folder, allow_download=False, cache_dir=cache_dir))
-    itemsize = _choose_dtype(dtype, _choose_device(device)).itemsize
+    itemsize = chosen_dtype.itemsize
     with name_bad_config(checkpoint.folder):
         config = checkpoint.config
         # Only a raw base needs to be told by its adapter which heads there are.

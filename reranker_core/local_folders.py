@@ -14,6 +14,7 @@ from reranker_core.catalogue import MODELS, find_model
 from reranker_core.errors import AdapterError, InputError, ModelNotFoundError
 from reranker_core.hub import find_here, read_json
 from reranker_core.recognition import check_score_head, describe_folder
+from reranker_core.run_folders import point_to_adapter
 
 if TYPE_CHECKING:
     from reranker_core.adapters import Adapter
@@ -123,8 +124,8 @@ def count_heads(folder: Path) -> int:
                 names = b"".join(map(archive.read, listings))  # searched, never unpickled
         else:
             raise AdapterError(
-                f"{folder} is no adapter: it needs adapter_config.json and {safe.name}. Choose the folder that training "
-                "wrote."
+                f"{folder} is no adapter: it needs adapter_config.json and {safe.name}. "
+                + (point_to_adapter(folder) or "Choose the folder that training wrote.")
             )
     except zipfile.BadZipFile as error:
         raise AdapterError(f"{pickled} cannot be read as weights: {error}. Copy it again.") from error

@@ -28,14 +28,40 @@ def run_merge(options: argparse.Namespace) -> None:
     Raises:
         RerankerError: it cannot be merged; says why.
     """
-    from tqdm import tqdm
-
     from reranker_core.errors import InputError
-    from reranker_core.training.merging import merge_adapter
 
     base, adapter = look_up_model(options.model, options.adapter, home=options.home)
     if adapter is None:
         raise InputError("There is nothing to merge without an adapter. Give its folder as --adapter.")
+    merge_and_tell(
+        base,
+        adapter,
+        options.output,
+        dtype=options.dtype,
+        check_scores=not options.no_check,
+        allow_download=not options.offline,
+    )
+
+
+def merge_and_tell(
+    base: str,
+    adapter: str | Path,
+    output: Path,
+    *,
+    dtype: str | None,
+    check_scores: bool,
+    allow_download: bool,
+    cache_dir: Path | None = None,
+) -> None:
+    """Merge with a bar on the terminal, and say where the model lies; the arguments are those of `merge_adapter`.
+
+    Raises:
+        RerankerError: it cannot be merged; says why.
+    """
+    from tqdm import tqdm
+
+    from reranker_core.training.merging import merge_adapter
+
     with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None, delay=1) as bar:
 
         def show(done: int, total: int) -> None:
@@ -45,10 +71,11 @@ def run_merge(options: argparse.Namespace) -> None:
         merged = merge_adapter(
             base,
             adapter,
-            options.output,
-            dtype=options.dtype,
-            check_scores=not options.no_check,
-            allow_download=not options.offline,
+            output,
+            dtype=dtype,
+            check_scores=check_scores,
+            allow_download=allow_download,
+            cache_dir=cache_dir,
             on_progress=show,
         )
     checked = (

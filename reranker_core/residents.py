@@ -1,12 +1,17 @@
 """Which models are in memory, who uses them, what has to go for another one, and who waits for that.
 
 `Residents` is the bookkeeping of `pool`. It loads nothing itself and waits for nothing, except in `free`.
+
+An adapter may share the weights of its base, which is a model of its own here. Then the base is there for as long as the
+adapter is: room is made for both at once, the base is in use while the adapter is, and it leaves with all its adapters or
+not at all.
 """
 
 import gc
 import math
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -29,14 +34,20 @@ class ModelKey(NamedTuple):
         return self.name if self.adapter is None else f"{self.name} + {Path(self.adapter).name}"
 
 
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""Name, inode, size and time of change of the files that a model is loaded from; empty where they do not change."""
+
+
 @dataclass(slots=True, eq=False)
 class Place:
     """A model that is loaded, or the room that was made for it.
 
     Attributes:
         key: which model.
-        memory_bytes: what it takes, or will take.
+        memory_bytes: what it takes, or will take; without the weights that it shares.
         loader: the thread that loads it, until it is there.
+        base: the model whose weights it shares, or `None`.
+        stamp: of its files when it was loaded.
         reranker: the model, once it is there.
         users: the threads that use it, once for each borrow; those that wait for its device too.
         last_used: the larger, the later.
@@ -45,6 +56,8 @@ class Place:
     key: ModelKey
     memory_bytes: int
     loader: int | None
+    base: ModelKey | None = None
+    stamp: Stamp = ()
     reranker: Reranker | None = None
     users: list[int] = field(default_factory=list)
     last_used: int = 0
@@ -57,16 +70,24 @@ class Request:
     Attributes:
         key: which model.
         max_layer: the deepest layer that it needs, `None` for all.
+        stamp: of the model's files as they are now.
         thread: whose it is.
         needed: bytes that a load would take, once `is_measured`; 0 where nobody knows before the load.
-        is_measured: whether `needed` was found out.
+        base: the model whose weights it will share, which is loaded with it where it is not there; `None` for none.
+        base_needed: as `needed`, of the base.
+        base_stamp: as `stamp`, of the base.
+        is_measured: whether all this was found out.
         leaving: what was taken out for it and not yet freed.
     """
 
     key: ModelKey
     max_layer: int | None
+    stamp: Stamp = ()
     thread: int = field(default_factory=threading.get_ident)
     needed: int = 0
+    base: ModelKey | None = None
+    base_needed: int = 0
+    base_stamp: Stamp = ()
     is_measured: bool = False
     leaving: list[Place] = field(default_factory=list)
 
@@ -123,18 +144,44 @@ class Residents:
         if not is_holder and self._line and self._line[0] is not request:
             self._join_line(request)
             return None
-        if place and place.reranker and _is_deep_enough(place.reranker, request.max_layer):
+        if place and place.reranker and _serves(place, request.stamp, request.max_layer):
             self.leave_line(request)
             self._use(place, thread)
             return place.reranker
         if not request.is_measured:
             return "measure"
-        if self._try_to_reserve(request, place, is_holder=is_holder):
+        base = self.places.get(request.base) if request.base else None
+        if base and base.loader is not None:
+            self.leave_line(request)
+            return None
+        if self._try_to_reserve(request, place, base, is_holder=is_holder):
             self.leave_line(request)
             return "load"
         if not is_holder:
             self._join_line(request)
         return None
+
+    def find_base(self, request: Request) -> Reranker | None:
+        """Give the base for which room was made or which was kept; `None`: this thread has to load it first."""
+        return self.places[request.base].reranker if request.base else None
+
+    def settle_base(self, request: Request, reranker: Reranker) -> bool:
+        """Take in a base that was loaded into its place for an adapter, if it fits; nobody uses it yet.
+
+        Returns:
+            As `settle`; the room for the adapter is taken back too.
+        """
+        assert request.base is not None
+        place = self.places[request.base]
+        place.reranker, place.memory_bytes, place.loader = reranker, reranker.memory_bytes, None
+        place.last_used = next(self._clock)
+        request.base_needed = place.memory_bytes
+        victims = self._choose_victims(0)
+        if victims is None:
+            del self.places[request.key]
+        self._evict([place] if victims is None else victims, request)
+        self.changed.notify_all()
+        return victims is not None
 
     def settle(self, request: Request, reranker: Reranker) -> bool:
         """Pin a model that was loaded into its place, if it fits.
@@ -153,30 +200,35 @@ class Residents:
         return victims is not None
 
     def give_up(self, request: Request) -> None:
-        """Take back the room for a load that failed."""
-        del self.places[request.key]
+        """Take back the room for a load that failed; a base that is there by then stays."""
+        for key in (request.key, request.base):
+            if key is not None and key in self.places and self.places[key].loader == request.thread:
+                del self.places[key]
         self.changed.notify_all()
 
     def unpin(self, request: Request) -> None:
         """End a use."""
         place = self.places[request.key]
         place.users.remove(request.thread)
-        place.last_used = next(self._clock)
+        self._touch(place)
         self.changed.notify_all()
 
     def try_to_unload(self, request: Request) -> None:
-        """Take a model out, if it is there.
+        """Take a model out, if it is there, and with it the adapters that share its weights.
 
         Raises:
-            InputError: it is in use or being loaded.
+            InputError: one of them is in use or being loaded.
         """
-        place = self.places.get(request.key)
-        if place and place.loader is not None:
-            raise InputError(f"{request.key.label} is being loaded just now. Unload it when it is there, or stop the load.")
-        if place and place.users:
-            raise InputError(f"{request.key.label} is in use just now. Unload it when that has ended, or stop it.")
-        if place:
-            self._evict([place], request)
+        group = self._with_sharers(self.places.get(request.key))
+        for place in group:
+            name = request.key.label
+            if place.key != request.key:
+                name = f"{place.key.label}, which shares the weights of {name},"
+            if place.loader is not None:
+                raise InputError(f"{name} is being loaded just now. Unload it when it is there, or stop the load.")
+            if place.users:
+                raise InputError(f"{name} is in use just now. Unload it when that has ended, or stop it.")
+        self._evict(group, request)
 
     def leave_line(self, request: Request) -> None:
         """Wait for memory no longer, if the request did."""
@@ -190,11 +242,12 @@ class Residents:
         Raises:
             InputError: it could not.
         """
-        if request.needed > self.budget:
+        needed = request.needed + request.base_needed
+        if needed > self.budget:
             raise InputError(
-                f"{request.key.label} takes {_show(request.needed)} of memory; all models together may take "
+                f"{request.key.label} takes {_show(needed)} of memory; all models together may take "
                 f"{_show(self.budget)} here. Choose a smaller model, or fewer layers of a layerwise one, or start with a "
-                f"larger budget: `python app.py --memory_gb {math.ceil(request.needed / 1e9)}`."
+                f"larger budget: `python app.py --memory_gb {math.ceil(needed / 1e9)}`."
             )
 
     def free(self, request: Request) -> None:
@@ -215,53 +268,77 @@ class Residents:
                 self._leaving_bytes -= size
                 self.changed.notify_all()
 
-    def _try_to_reserve(self, request: Request, shallow: Place | None, *, is_holder: bool) -> bool:
-        """Make room for a load.
+    def _try_to_reserve(self, request: Request, old: Place | None, base: Place | None, *, is_holder: bool) -> bool:
+        """Make room for a load, and for that of its base where it is needed.
 
         Args:
             request: whose model is to be loaded.
-            shallow: a copy that is not deep enough, which goes before the deeper one comes.
+            old: a copy that is not deep enough, or of files that have changed since; it goes before the new one comes.
+            base: the one whose weights will be shared, if it is there; it goes too where the same is true of it.
             is_holder: whether the thread uses a model already.
         """
-        if shallow and shallow.users and is_holder:
+        replaced = self._with_sharers(old)
+        if base and not _serves(base, request.base_stamp, request.max_layer):
+            replaced += [place for place in self._with_sharers(base) if place not in replaced]
+        if is_holder and any(map(self._is_busy, replaced)):
             raise InputError(
-                f"{request.key.label} is in use with fewer layers than are asked for now, and this thread uses a model: it "
-                "would wait for itself. Borrow one model after the other, each once with the deepest layer that is needed."
+                f"{request.key.label} is in use with fewer layers than are asked for now, or as it was before its files "
+                "changed, and this thread uses a model: it would wait for itself. Borrow one model after the other, each "
+                "once with the deepest layer that is needed."
             )
         if self._leaving_bytes:
             return False  # soon free, and then it shows whether more has to go
-        victims = self._choose_victims(request.needed, replaced=shallow)
+        missing = request.base if base is None or base in replaced else None
+        needed = request.needed + (request.base_needed if missing else 0)
+        victims = self._choose_victims(needed, replaced=replaced, kept=base)
         if victims is None and is_holder:
             used = ", ".join(place.key.label for place in self.places.values() if place.users or place.loader is not None)
             raise InputError(
-                f"{request.key.label} ({_show(request.needed)}) does not fit beside the models in use ({used}; "
+                f"{request.key.label} ({_show(needed)}) does not fit beside the models in use ({used}; "
                 f"{_show(self.budget)} for all), and this thread uses one of them: it would wait for itself. Borrow one "
                 "model after the other, or start with a larger budget: `python app.py --memory_gb N`."
             )
         if victims is None:
             return False
         self._evict(victims, request)
-        self.places[request.key] = Place(request.key, request.needed, request.thread)
+        if missing:
+            self.places[missing] = Place(missing, request.base_needed, request.thread, None, request.base_stamp)
+        self.places[request.key] = Place(request.key, request.needed, request.thread, request.base, request.stamp)
         return True
 
-    def _choose_victims(self, needed: int, *, replaced: Place | None = None) -> list[Place] | None:
+    def _choose_victims(
+        self, needed: int, *, replaced: Sequence[Place] = (), kept: Place | None = None
+    ) -> list[Place] | None:
         """Choose what goes so that `needed` more bytes fit, the least recently used first; `None`: too little is idle.
+
+        A base is used whenever an adapter on its weights is, and so comes after all of those.
 
         Args:
             needed: beside what is taken now.
-            replaced: goes in any case.
+            replaced: go in any case.
+            kept: goes in no case, unless it is replaced.
         """
-        if replaced and replaced.users:
+        if any(map(self._is_busy, replaced)):
             return None
-        idle = [place for place in self.places.values() if place.reranker and not place.users and place is not replaced]
-        idle.sort(key=lambda place: place.last_used)
-        victims = [replaced] if replaced else []
+        others = (place for place in self.places.values() if place is not kept and place not in replaced)
+        idle = sorted((place for place in others if not self._is_busy(place)), key=lambda place: place.last_used)
+        victims = list(replaced)
         over = sum(place.memory_bytes for place in self.places.values()) + needed - self.budget
         over -= sum(place.memory_bytes for place in victims)
         while over > 0 and idle:
             victims.append(idle.pop(0))
             over -= victims[-1].memory_bytes
         return victims if over <= 0 else None
+
+    def _with_sharers(self, place: Place | None) -> list[Place]:
+        """List a place and those that share its weights."""
+        if place is None:
+            return []
+        return [place, *(other for other in self.places.values() if other.base == place.key)]
+
+    def _is_busy(self, place: Place) -> bool:
+        """Say whether a model is in use or being loaded, or one that shares its weights is."""
+        return any(other.users or other.loader is not None for other in self._with_sharers(place))
 
     def _evict(self, places: list[Place], request: Request) -> None:
         """Take models out; what they take counts until `free`, so that nobody else builds on it before."""
@@ -272,18 +349,27 @@ class Residents:
 
     def _use(self, place: Place, thread: int) -> None:
         place.users.append(thread)
+        self._touch(place)
+
+    def _touch(self, place: Place) -> None:
+        """Note that a model was used now, and the base whose weights it shares."""
         place.last_used = next(self._clock)
+        if place.base is not None:
+            self.places[place.base].last_used = next(self._clock)
 
     def _join_line(self, request: Request) -> None:
         if request not in self._line:
             self._line.append(request)
 
 
-def _is_deep_enough(reranker: Reranker, max_layer: int | None) -> bool:
-    loaded = reranker.cutoff_range
+def _serves(place: Place, stamp: Stamp, max_layer: int | None) -> bool:
+    """Say whether a model that is loaded is of the files as they are now, and deep enough."""
+    if place.reranker is None or place.stamp != stamp:
+        return False
+    loaded = place.reranker.cutoff_range
     if loaded is None:
         return True
-    depth = reranker.depth or loaded[-1]
+    depth = place.reranker.depth or loaded[-1]
     # A layer that the model does not have is for score to refuse; loading again would not help.
     return bool(min(depth, depth if max_layer is None else max_layer) <= loaded[-1])
 

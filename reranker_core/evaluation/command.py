@@ -14,6 +14,7 @@ from reranker_core.evaluation.systems import EvaluatedSystem, evaluate_first, ev
 from reranker_core.evaluation.table import compare_systems
 from reranker_core.evaluation.task_files import DEPTH, read_task
 from reranker_core.evaluation.tasks import RankingTask
+from reranker_core.examples import Run
 from reranker_core.local_folders import count_heads, is_folder
 from reranker_core.mining.corpus_index import OnProgress
 from reranker_core.mining.ranking import BM25
@@ -53,7 +54,9 @@ def add_evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model", nargs="+", default=[], help="names, folders, or either with an adapter: bge-reranker-base+./my-job"
     )
-    command.add_argument("--cutoff_layers", type=int, nargs="+", help="layers to read, for layerwise models; in one pass")
+    command.add_argument(
+        "--cutoff_layers", type=int, nargs="+", help="layers of layerwise models, in one pass; others are scored whole"
+    )
     command.add_argument("--fuse", action="store_true", help="also each model fused with BM25 by reciprocal rank")
     command.add_argument("--baseline", help="the row that others are compared with (default: the first model)")
     command.add_argument(
@@ -149,22 +152,31 @@ def _evaluate(
     yield from first
     for model in models:
         try:
-            with show_stages() as on_progress:
-                found = evaluate_reranker(
-                    task,
-                    _load(model, options, on_progress),
-                    name=model.name,
-                    measures=options.measures,
-                    cutoff_layers=options.cutoff_layers,
-                    max_length=options.max_length,
-                    fuse_with=first[-1].run if options.fuse else None,
-                    on_progress=on_progress,
-                )
+            found = _evaluate_model(task, model, options, first[-1].run if options.fuse else None)
         except RerankerError as error:
             failed.append(model.name)
             note(f"{model.name}: {error}")
             continue
         yield from found
+
+
+def _evaluate_model(
+    task: RankingTask, model: ChosenModel, options: argparse.Namespace, fuse_with: Run | None
+) -> list[EvaluatedSystem]:
+    with show_stages() as on_progress:
+        reranker = _load(model, options, on_progress)  # gone before the next one is loaded
+        if options.cutoff_layers and reranker.cutoff_range is None:
+            note(f"{model.name} has no cutoff layers and is scored whole; --cutoff_layers is for layerwise models")
+        return evaluate_reranker(
+            task,
+            reranker,
+            name=model.name,
+            measures=options.measures,
+            cutoff_layers=options.cutoff_layers,
+            max_length=options.max_length,
+            fuse_with=fuse_with,
+            on_progress=on_progress,
+        )
 
 
 def _load(model: ChosenModel, options: argparse.Namespace, on_progress: OnProgress) -> Reranker:

@@ -95,9 +95,10 @@ class Comparison:
         )
         if self.verdict != "cannot tell":
             return f"{self.verdict}: {facts}."
-        return f"cannot tell yet: {facts}. {self._say_what_is_missing()}".rstrip()
+        return f"cannot tell yet: {facts}. {self.say_what_is_missing()}".rstrip()
 
-    def _say_what_is_missing(self) -> str:
+    def say_what_is_missing(self) -> str:
+        """Say what so many queries can show, and how many more could show this difference; empty if it cannot be said."""
         fewest = _fewest(self.counted_as)
         if self.queries < fewest:
             among = "" if self.counted_as == 1 else " among so many comparisons"

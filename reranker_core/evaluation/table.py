@@ -128,6 +128,16 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate BM25 and rerankers over a task, and compare them; see `evaluate_systems` and `compare_systems`.
 
+    Args:
+        task: what is ranked, as `read_task` gives it.
+        rerankers: with the names that tell them apart.
+        measures: as ir-measures writes them; the first is compared.
+        cutoff_layers: for layerwise models, each a system of its own; others are scored by their whole depth.
+        max_length: tokens of a pair; by default the model's own.
+        fuse: after each model, also its reciprocal rank fusion with BM25.
+        baseline: the title of the system that the others are compared with; by default the first model, or BM25.
+        on_progress: see `OnProgress`.
+
     Raises:
         InputError: as those two.
         ScoringError: as `Reranker.score`.

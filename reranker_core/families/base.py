@@ -5,6 +5,7 @@ import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,8 +35,18 @@ class NeuralReranker(Reranker):
     device: torch.device
     model: Any  # transformers types its modules loosely
     recomputes_blocks = False  # set for training with little memory, see `run_part`
+    shares_with: "NeuralReranker | None" = None  # the base that holds most of its tensors, see `sharing`
 
-    def __init__(self, model: torch.nn.Module, inputs: PairInputs, *, name: str, device: torch.device, dtype: torch.dtype):
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        inputs: PairInputs,
+        *,
+        name: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        folder: Path | None = None,
+    ):
         """Take a model whose weights are on their device.
 
         Args:
@@ -44,8 +55,10 @@ class NeuralReranker(Reranker):
             name: what `Scores.model` says.
             device: where the model is.
             dtype: of its weights.
+            folder: of the checkpoint whose weights it holds as they are, without an adapter and to score; else `None`.
         """
         self.model, self.inputs, self.name, self.device, self.dtype = model, inputs, name, device, dtype
+        self.folder = folder
         self.token_budget = _TOKEN_BUDGET.get(device.type, _TOKEN_BUDGET["cpu"])
 
     @abstractmethod
@@ -75,9 +88,14 @@ class NeuralReranker(Reranker):
 
     @property
     def memory_bytes(self) -> int:
-        """Count the bytes of the weights."""
+        """Count the bytes of the weights, without those of a base that it shares them with."""
+        others = {id(tensor) for tensor in self.shares_with.weights()} if self.shares_with else set()
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.weights() if id(tensor) not in others)
+
+    def weights(self) -> list[torch.Tensor]:
+        """List all weights that it computes with."""
         packed = [module.weight for module in self.model.modules() if isinstance(module, PackedLinear)]
-        return sum(tensor.numel() * tensor.element_size() for tensor in (*self.model.parameters(), *packed))
+        return [*self.model.parameters(), *packed]
 
     def score(
         self,

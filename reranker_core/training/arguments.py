@@ -35,7 +35,8 @@ def make_arguments(settings: TrainingSettings, checkpoints: Path, *, rows: int, 
         raise InputError(f'device must be cpu, cuda or mps, got "{device}".')
     if settings.deepspeed is not None and not settings.deepspeed.is_file():
         raise InputError(
-            f"--deepspeed {settings.deepspeed} is no file here. assets/stage1.json of this project is one: give its path."
+            f"deepspeed {settings.deepspeed} is no file here. assets/stage1.json of this project is one: give its path "
+            "(--deepspeed)."
         )
     arguments = TrainingArguments(
         output_dir=str(checkpoints),

@@ -95,8 +95,10 @@ def _say_end(settings: TrainingSettings, result: "TrainingResult") -> list[str]:
     """Say what came of it, where it lies and how to use it."""
     if result.status == "stopped":
         again = f"--settings {_quote(result.output_dir / 'settings.json')} --resume_from_checkpoint latest"
+        # A run goes on with as many processes as it began with.
+        start = f"torchrun --nproc_per_node {result.processes}" if result.processes > 1 else "python"
         return [
-            f"Stopped and saved after {result.steps:,} of {result.planned_steps:,} steps. Go on: python -m "
+            f"Stopped and saved after {result.steps:,} of {result.planned_steps:,} steps. Go on: {start} -m "
             f"reranker_core.training {again}"
         ]
     base = shlex.quote(settings.model_name_or_path)

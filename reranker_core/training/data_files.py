@@ -127,7 +127,10 @@ def _look_into(place: Path) -> Iterator[RowSource]:
     wanted = sorted(
         path
         for path in place.iterdir()
-        if path.suffix in _ENDINGS and not path.name.startswith(".") and not path.name.endswith(".manifest.json")
+        if path.suffix in _ENDINGS
+        and path.is_file()  # a pipe would be waited for
+        and not path.name.startswith(".")
+        and not path.name.endswith(".manifest.json")
     )
     if not wanted:
         raise InputError(

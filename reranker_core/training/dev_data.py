@@ -9,7 +9,7 @@ from reranker_core.errors import InputError
 from reranker_core.evaluation.task_files import is_snapshot, make_rows_task, read_task
 from reranker_core.evaluation.tasks import RankingTask
 from reranker_core.examples import TrainingExample, open_beir, read_snapshot
-from reranker_core.training.data import TrainingData, fold_query
+from reranker_core.training.data import TrainingData, fold_query, read_training_data
 from reranker_core.training.settings import TrainingSettings
 
 
@@ -47,8 +47,17 @@ def use_own_dev_part(settings: TrainingSettings) -> tuple[TrainingSettings, list
         The settings, and what there is to say about it.
 
     Raises:
-        InputError: the snapshot was changed, or eval_strategy steps lacks eval_steps.
+        InputError: the snapshot was changed, eval_strategy steps lacks eval_steps, or there is nothing to measure on and
+            early stopping needs it.
     """
+    chosen, notes = _choose_dev_part(settings)
+    if chosen.early_stopping_patience is not None and chosen.dev_data is None and not chosen.hold_out:
+        needed = ["early_stopping_patience needs measurements.", *notes, "Give dev_data or hold_out, or leave it out."]
+        raise InputError(" ".join(needed))
+    return chosen, notes
+
+
+def _choose_dev_part(settings: TrainingSettings) -> tuple[TrainingSettings, list[str]]:
     snapshots = [path for path in settings.train_data if path.is_dir() and is_snapshot(path)]
     if settings.dev_data is not None or settings.hold_out > 0 or not snapshots:
         return settings, []
@@ -58,6 +67,21 @@ def use_own_dev_part(settings: TrainingSettings) -> tuple[TrainingSettings, list
     if not read_snapshot(snapshot).read_qrels("dev"):
         return settings, [f"The dev part of {snapshot} is empty, so it is not measured on."]
     return replace(settings, dev_data=snapshot), [f"Measured on is the dev part of {snapshot}."]
+
+
+def read_run_data(settings: TrainingSettings) -> tuple[TrainingData, RankingTask | None]:
+    """Read what a run trains on and what it measures on, `None` where there is no dev set.
+
+    Raises:
+        InputError: a file cannot be used, or nothing would be left to train or to measure on.
+    """
+    data = read_training_data(settings)
+    if settings.dev_data is not None:
+        return data, read_dev_data(settings.dev_data)
+    if settings.hold_out > 0:
+        rows, task = hold_out(data, settings.hold_out)
+        return data.with_rows(rows), task
+    return data, None
 
 
 def hold_out(data: TrainingData, share: float) -> tuple[tuple[TrainingExample, ...], RankingTask]:

@@ -10,6 +10,8 @@ from reranker_core.errors import InputError
 from reranker_core.evaluation import RankingTask
 from reranker_core.examples.new_files import dump_json
 from reranker_core.training.data import TrainingData
+from reranker_core.training.dev_data import read_run_data
+from reranker_core.training.results import TrainingResult
 from reranker_core.training.settings import TrainingSettings
 
 # What may differ when a run is resumed: it changes what is written and where, not what is computed.
@@ -99,6 +101,26 @@ class RunIdentity:
                 f"{folder} was trained by {saved['processes']} processes, and now there are {self.processes}. Start as "
                 "many, or train anew in another output_dir."
             )
+
+
+def check_same_data(result: TrainingResult, settings: TrainingSettings) -> None:
+    """Check that a run that has come to its end was trained and measured on what its files hold now.
+
+    Where a file is gone, nothing is compared: nothing can be said, and nothing is trained.
+
+    Raises:
+        InputError: they hold something else, or cannot be used.
+    """
+    places = [*settings.train_data, *(place for place in (settings.corpus, settings.dev_data) if place is not None)]
+    if not all(Path(place).exists() for place in places):
+        return
+    data, task = read_run_data(settings)
+    before = sorted(result.data.values()), result.dev_set and result.dev_set["sha256"]
+    if before != (sorted(file.sha256 for file in data.files), task and hash_task(task)):
+        raise InputError(
+            f"The run in {result.output_dir} is finished, and was trained on other data: a file has changed since. Bring "
+            "back the files as they were, or train anew in another output_dir."
+        )
 
 
 def counted_settings(settings: TrainingSettings) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 `checkpoint-N` holds what was trained in the format of the product (so it can be loaded as one), the optimizer's and the
 schedule's state, the states of the random numbers, and `run.json` with the run's identity, what it has seen so far, and
-the size of every other file: a file that is missing or cut off later is found without reading it.
+the size and the SHA-256 of every other file: what is missing or cut off later is found without reading it, and what is
+spoilt before a run goes on from it.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -37,9 +39,23 @@ def measure_files(folder: Path) -> dict[str, int]:
     }
 
 
-def list_checkpoints(folder: Path) -> list[Path]:
-    """List the checkpoints that are whole, by step."""
-    return [path for path in _list_all(folder) if _find_damage(path) is None]
+def hash_files(folder: Path) -> dict[str, str]:
+    """Give the SHA-256 of each file that `measure_files` counts."""
+    hashes = {}
+    for name in measure_files(folder):
+        with (folder / name).open("rb") as file:
+            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
+
+
+def list_checkpoints(folder: Path, *, reads_files: bool = False) -> list[Path]:
+    """List the checkpoints that are whole, by step.
+
+    Args:
+        folder: of the run's checkpoints.
+        reads_files: read every file to the end, beside looking at its size.
+    """
+    return [path for path in _list_all(folder) if _find_damage(path, reads_files=reads_files) is None]
 
 
 def step_of(checkpoint: Path) -> int:
@@ -60,14 +76,14 @@ def find_checkpoint(wanted: str, folder: Path) -> FoundCheckpoint:
     if wanted == "latest":
         left_out: list[str] = []
         for path in reversed(_list_all(folder)):
-            damage = _find_damage(path)
+            damage = _find_damage(path, reads_files=True)
             if damage is None:
                 return FoundCheckpoint(path=path, left_out=tuple(left_out))
             left_out.append(f"{path.name} was left out: it is no whole checkpoint, {damage}.")
         return FoundCheckpoint(path=None, left_out=tuple(left_out))
     path = Path(wanted)
-    if (damage := _find_damage(path)) is not None:
-        others = [other.name for other in list_checkpoints(folder)]
+    if (damage := _find_damage(path, reads_files=True)) is not None:
+        others = [other.name for other in list_checkpoints(folder, reads_files=True)]
         remedy = f'Give {others[-1]}, which is, or "latest".' if others else "None of this run is: train anew."
         raise InputError(f"{path} is no whole checkpoint: {damage}. {remedy}")
     if path.resolve().parent != folder.resolve():
@@ -114,12 +130,14 @@ def _list_all(folder: Path) -> list[Path]:
     return sorted(found, key=step_of)
 
 
-def _find_damage(checkpoint: Path) -> str | None:
-    """Say what is missing or cut off in a checkpoint; `None` if it is whole."""
+def _find_damage(checkpoint: Path, *, reads_files: bool = False) -> str | None:
+    """Say what is missing, cut off or spoilt in a checkpoint; `None` if it is whole."""
     if not (checkpoint / "run.json").is_file():
         return "it lacks run.json"
     try:
-        files: dict[str, int] = read_run_file(checkpoint)["files"]
+        content = read_run_file(checkpoint)
+        files: dict[str, int] = content["files"]
+        hashes: dict[str, str] = content.get("sha256", {})  # runs of earlier versions wrote none
         now = measure_files(checkpoint)
     except (InputError, KeyError, TypeError, OSError):
         return "its run.json cannot be read"
@@ -128,4 +146,9 @@ def _find_damage(checkpoint: Path) -> str | None:
             return f"it lacks {name}"
         if now[name] != size:
             return f"{name} has {now[name]:,} bytes instead of {size:,}"
-    return None
+    try:
+        found = hash_files(checkpoint) if reads_files and hashes else {}
+    except OSError as error:
+        return f"{error.filename} cannot be read ({error.strerror})"
+    spoilt = next((name for name in found if found[name] != hashes.get(name, found[name])), None)
+    return f"{spoilt} is not what was written" if spoilt else None

@@ -74,20 +74,22 @@ def fit_to_machine(
     if settings.deepspeed is not None and not machine.has_deepspeed:
         if machine.processes > 1:
             raise InputError(
-                f"--deepspeed is to share the work of {machine.processes} processes, and the package deepspeed is not "
-                "installed. Install it, or leave --deepspeed out: the processes then share the work by themselves."
+                f"deepspeed is to share the work of {machine.processes} processes, and the package deepspeed is not "
+                "installed. Install it, or leave it out (--deepspeed): the processes then share the work by themselves."
             )
-        notes["deepspeed"] = "--deepspeed is left aside: the package is not installed, and one process does not need it."
+        notes["deepspeed"] = (
+            "deepspeed (--deepspeed) is left aside: the package is not installed, and one process does not need it."
+        )
         settings = replace(settings, deepspeed=None)
     if not machine.has_cuda:
         for name in ("bf16", "fp16"):
             if getattr(settings, name):
-                notes[name] = f"--{name} is for GPUs; on the CPU everything is float32, which is faster there."
+                notes[name] = f"{name} (--{name}) is for GPUs; on the CPU everything is float32, which is faster there."
                 settings = replace(settings, bf16=False, fp16=False)
     elif settings.bf16 and not machine.has_bf16:
-        raise InputError("This GPU knows no bfloat16. Use --fp16 instead of --bf16.")
+        raise InputError("This GPU knows no bfloat16. Use fp16 (--fp16) instead of bf16.")
     if settings.use_flash_attn and not machine.has_cuda:
-        notes["use_flash_attn"] = "--use_flash_attn is for GPUs; the CPU computes the same by sdpa."
+        notes["use_flash_attn"] = "use_flash_attn (--use_flash_attn) is for GPUs; the CPU computes the same by sdpa."
         settings = replace(settings, use_flash_attn=False)
     return settings, [note for name, note in notes.items() if asked_for is None or name in asked_for]
 

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reranker_core.training.settings import TrainingSettings
 
@@ -15,10 +16,13 @@ _BLOCK = re.compile(r"\.layers?\.(\d+)\.")
 # AdamW keeps two float32 numbers for each trained one.
 _OPTIMIZER_BYTES = 8
 
-# What a block keeps for its gradients, as a multiple of what goes into its linear layers and comes out of them. Norms,
-# dropouts, attention and the gradients on their way are in it. Measured: tiny encoders on the CPU took 0.6 to 1.8 times
-# what this gives.
-_KEPT = 1.3
+# What a block keeps for its gradients, as a multiple of what goes into its linear layers and comes out of them: norms and
+# dropouts are in it. Gradients on their way take about a block more. benchmarks/training_memory.py says how near it comes.
+_KEPT = 1.1
+
+# How many tables of attention weights, tokens x tokens for each head, a block keeps on a CPU with dropout on them: torch's
+# kernel that keeps none knows no dropout there.
+_WEIGHT_TABLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class TrainedShape:
         width: numbers of a hidden state.
         number_bytes: of a number that is kept for the gradients: 2 in half precision, else 4.
         recomputes: whether only the input of each block is kept (`gradient_checkpointing`).
+        kept_heads: heads of a block whose attention weights are kept, a number for each two tokens of a sequence; 0 where
+            the kernel keeps none.
     """
 
     base_bytes: int
@@ -44,6 +50,7 @@ class TrainedShape:
     width: int
     number_bytes: int
     recomputes: bool
+    kept_heads: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,7 @@ def read_shape(reranker: "NeuralReranker", settings: TrainingSettings) -> Traine
         place = _BLOCK.search(f".{name}.")
         if place is not None and "weight" in module._parameters and hasattr(module, "in_features"):
             numbers[place[1]] += module.in_features + module.out_features
+    config = next(one.config for one in reranker.model.modules() if hasattr(one, "config"))
     is_half = reranker.device.type == "cuda" and (settings.bf16 or settings.fp16)
     return TrainedShape(
         base_bytes=sum(one.nbytes for one in parameters),
@@ -100,23 +108,41 @@ def read_shape(reranker: "NeuralReranker", settings: TrainingSettings) -> Traine
         width=next(one.embedding_dim for one in reranker.model.modules() if hasattr(one, "embedding_dim")),
         number_bytes=2 if is_half else 4,
         recomputes=settings.gradient_checkpointing,
+        kept_heads=count_kept_heads(config.to_dict(), settings, on_cpu=reranker.device.type == "cpu"),
     )
 
 
-def estimate_memory(shape: TrainedShape, *, tokens: int) -> MemoryEstimate:
+def count_kept_heads(config: Mapping[str, Any], settings: TrainingSettings, *, on_cpu: bool) -> int:
+    """Count the heads of a block whose attention weights are kept for the gradients: all, or none.
+
+    Args:
+        config: of the model, as in config.json.
+        settings: whose dropout goes before the config's.
+        on_cpu: whether it trains on a CPU.
+    """
+    dropout = settings.dropout
+    if dropout is None:
+        dropout = config.get("attention_probs_dropout_prob", config.get("attention_dropout", 0.0))
+    return int(config.get("num_attention_heads") or 0) if on_cpu and dropout else 0
+
+
+def estimate_memory(shape: TrainedShape, *, tokens: int, longest: int) -> MemoryEstimate:
     """Estimate the memory of a training on one device.
 
     Weights as they lie there; gradients and two AdamW moments of what is trained; and for each token of the micro batch
     what the blocks keep: what goes into their linear layers and comes out of them, or with checkpointing the input of
-    each block and all of one block. A rough estimate: kernels, allocators and copies of weights in half precision differ.
+    each block and all of one block, and a block more for gradients on their way. A rough estimate: kernels, allocators and
+    copies of weights in half precision differ.
 
     Args:
         shape: of the model.
         tokens: of the longest micro batch.
+        longest: tokens of its longest sequence; the others are taken to be as long, as far as attention goes.
     """
-    kept_blocks = 1 if shape.recomputes else shape.blocks
+    blocks = 1 + (1 if shape.recomputes else shape.blocks)
     inputs = shape.blocks * shape.width if shape.recomputes else 0
-    numbers = _KEPT * kept_blocks * shape.block_numbers + inputs
+    weights = _WEIGHT_TABLES * shape.kept_heads * longest
+    numbers = blocks * (_KEPT * shape.block_numbers + weights) + inputs
     return MemoryEstimate(
         base=shape.base_bytes,
         gradients=shape.trained_bytes,

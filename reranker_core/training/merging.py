@@ -18,6 +18,7 @@ from reranker_core.examples.new_files import new_folder
 from reranker_core.filling import Filling
 from reranker_core.hub import locate
 from reranker_core.loading import read_dtype
+from reranker_core.local_folders import is_folder
 from reranker_core.memory import default_device
 from reranker_core.recognition import check_score_head, detect_family
 from reranker_core.reranker import Progress
@@ -29,6 +30,7 @@ from reranker_core.training.model_folders import (
     write_json,
     write_weights,
 )
+from reranker_core.training.product_card import read_sections, write_sections
 
 _SHARD_BYTES = 5_000_000_000  # as transformers divides large models
 
@@ -114,6 +116,14 @@ def merge_adapter(
         copy_tokenizer(checkpoint.folder, part)
         merge.write(part, shard_bytes=shard_bytes, on_progress=on_progress)
         difference = None if expected is None else _compare(expected, _score(Checkpoint(part), None, family), merge)
+        # What its card says of results, data and settings holds for the merged model too.
+        write_sections(
+            part / "README.md",
+            base=_name(base, patch),
+            is_adapter=False,
+            family=family,
+            sections=read_sections(patch.folder / "README.md"),
+        )
     return MergedModel(folder=target, family=family, difference=difference)
 
 
@@ -238,6 +248,11 @@ def _sort_adapter(adapter: Adapter) -> tuple[dict[str, torch.Tensor], dict[str, 
         scale = alpha / (math.sqrt(rank) if adapter.config.get("use_rslora") else rank)
         pairs[place] = _LowRank(a, b, scale)
     return whole, pairs
+
+
+def _name(base: str | Path, adapter: Adapter) -> str:
+    """Name a base as its adapter does, which knows the published name where somebody gave a folder."""
+    return adapter.base_name or (str(Path(base).absolute()) if is_folder(str(base)) else str(base))
 
 
 def _setting(config: Mapping[str, Any], place: str, name: str) -> Any:

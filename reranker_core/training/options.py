@@ -3,7 +3,7 @@
 Command line, forms and checks are all made from these, so that each is written once.
 """
 
-import math
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -128,7 +128,7 @@ def _check_one(option: Option, value: Any) -> Any:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         return _check_bounds(option, _take(option, value, is_whole, "a whole number"))
     if option.kind is float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
         return _check_bounds(option, float(_take(option, value, is_number, "a number")))
     if option.kind is Path:
         _take(option, value, isinstance(value, str | Path) and bool(str(value)), "a path")

@@ -170,7 +170,7 @@ def plan_training(
         tokens=tokens,
         notes=(*data.notes, *_note(data, inputs, without=without)),
         warnings=tuple(_warn(settings, rows=len(data.rows), queries=queries, small=small, steps=steps.steps)),
-        memory=None if shape is None else estimate_memory(shape, tokens=at_once),
+        memory=None if shape is None else estimate_memory(shape, tokens=at_once, longest=tokens.longest),
     )
 
 

@@ -20,9 +20,9 @@ from reranker_core.training.announcement import say_dev_set, say_examples, say_t
 from reranker_core.training.arguments import make_arguments
 from reranker_core.training.batches import BatchPlan, EncodedGroups, GroupLoader
 from reranker_core.training.collapse import Probes
-from reranker_core.training.data import TrainingData, read_training_data
-from reranker_core.training.dev_data import hold_out, read_dev_data, use_own_dev_part
-from reranker_core.training.identity import RunIdentity, hash_rows, hash_task
+from reranker_core.training.data import TrainingData
+from reranker_core.training.dev_data import read_run_data, use_own_dev_part
+from reranker_core.training.identity import RunIdentity, check_same_data, hash_rows, hash_task
 from reranker_core.training.interruptions import explain_shortage, listen_for_sigterm
 from reranker_core.training.kept_checkpoints import (
     FoundCheckpoint,
@@ -96,11 +96,10 @@ def train(
     settings, more = use_own_dev_part(settings)
     notes += more
     if settings.resume_from_checkpoint == "latest" and (finished := folder.read_finished(settings)) is not None:
-        if on_progress is not None and is_first_process():
-            sentence = f"The run in {folder.path} is finished already; nothing was changed."
-            on_progress(TrainingProgress(stage="saving", notes=(sentence,)))
+        check_same_data(finished, settings)
+        _say_finished(folder, on_progress)
         return finished
-    data, task = _read_data(settings)
+    data, task = read_run_data(settings)
     arguments = make_arguments(settings, folder.checkpoints, rows=len(data.rows), has_dev_set=task is not None)
     with listen_for_sigterm() as was_told:
         run = _Run(
@@ -119,6 +118,12 @@ def train(
     if arguments.world_size > 1:
         torch.distributed.destroy_process_group()
     return result
+
+
+def _say_finished(folder: RunFolder, on_progress: OnProgress | None) -> None:
+    if on_progress is not None and is_first_process():
+        sentence = f"The run in {folder.path} is finished already; nothing was changed."
+        on_progress(TrainingProgress(stage="saving", notes=(sentence,)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +221,8 @@ class _Run:
         if found.path is not None:
             seen = read_run_file(found.path)
             trainer.parts.identity.check_same(seen, folder=found.path)
-            trainer.recall(seen, whole=[step_of(path) for path in list_checkpoints(self.folder.checkpoints)])
+            whole = list_checkpoints(self.folder.checkpoints, reads_files=True)
+            trainer.recall(seen, whole=[step_of(path) for path in whole])
             message = f"Went on from {found.path.name}."
             trainer.parts.metrics.add("event", step=seen["step"], event="resumed", message=message)
         for sentence in found.left_out:
@@ -358,16 +364,6 @@ def _read_versions() -> dict[str, str]:
     with suppress(PackageNotFoundError):  # a checkout that is not installed
         versions["reranker-workbench"] = version("reranker-workbench")
     return versions
-
-
-def _read_data(settings: TrainingSettings) -> tuple[TrainingData, RankingTask | None]:
-    data = read_training_data(settings)
-    if settings.dev_data is not None:
-        return data, read_dev_data(settings.dev_data)
-    if settings.hold_out > 0:
-        rows, task = hold_out(data, settings.hold_out)
-        return data.with_rows(rows), task
-    return data, None
 
 
 def _first_process_only(on_progress: OnProgress | None, arguments: TrainingArguments) -> OnProgress:

@@ -46,7 +46,7 @@ class RunFolder:
         if found := [path.name for path in made if path.exists()]:
             raise InputError(
                 f"output_dir {self.path} holds another run ({', '.join(found)}). Choose another folder, or go on with that "
-                "run: --resume_from_checkpoint latest."
+                'run: resume_from_checkpoint "latest" (--resume_from_checkpoint latest).'
             )
 
     def holds_run(self) -> bool:

@@ -165,7 +165,13 @@ def save_product(
         else:
             _write_model(tensors, part, base=base)
         write_card(
-            part / "README.md", base=base.name, is_adapter=has_adapter, settings=settings, data=data, results=results
+            part / "README.md",
+            base=base.name,
+            is_adapter=has_adapter,
+            settings=settings,
+            data=data,
+            results=results,
+            family=reranker.family,
         )
     return folder
 

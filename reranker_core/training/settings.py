@@ -290,7 +290,9 @@ def _check_together(settings: TrainingSettings) -> None:
         raise InputError(f'head_type must be "simple", got "{settings.head_type}". The published models have no other.')
     if settings.eval_strategy == "steps" and settings.eval_steps is None and has_dev_set:
         raise InputError("eval_strategy steps needs eval_steps. Give it, or measure every epoch.")
-    if settings.early_stopping_patience is not None and (not has_dev_set or settings.eval_strategy == "no"):
+    may_have_dev_part = any(not path.suffix for path in settings.train_data)  # a folder, perhaps a snapshot
+    is_measured = (has_dev_set or may_have_dev_part) and settings.eval_strategy != "no"
+    if settings.early_stopping_patience is not None and not is_measured:
         raise InputError(
             "early_stopping_patience needs measurements: give dev_data or hold_out, and eval_strategy epoch or steps."
         )

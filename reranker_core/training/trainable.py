@@ -20,7 +20,7 @@ from reranker_core.packing import lay_out
 from reranker_core.reranker import Progress
 from reranker_core.training.settings import TrainingSettings
 
-_TARGETS = {
+LORA_TARGETS = {
     "encoder": ("query", "key", "value", "dense"),
     "decoder": ("q_proj", "k_proj", "v_proj", "o_proj"),
     "layerwise": ("q_proj", "k_proj", "v_proj", "o_proj"),
@@ -155,7 +155,7 @@ def _add_lora(reranker: NeuralReranker, settings: TrainingSettings) -> None:
     from peft import LoraConfig, PeftModel
 
     heads = (*_HEADS[reranker.family], *(settings.lora_extra_parameters or ()))
-    targets = settings.target_modules or _TARGETS[reranker.family]
+    targets = settings.target_modules or LORA_TARGETS[reranker.family]
     places = _check_names(reranker, targets, heads)
     alpha = settings.lora_alpha
     config = LoraConfig(

@@ -21,7 +21,12 @@ from reranker_core.training.batches import IGNORED, Batch, GroupLoader
 from reranker_core.training.callbacks import GuardCallback
 from reranker_core.training.collapse import CollapseAlarm, Probes, is_due
 from reranker_core.training.identity import RunIdentity
-from reranker_core.training.kept_checkpoints import list_checkpoints, measure_files, remove_old_checkpoints
+from reranker_core.training.kept_checkpoints import (
+    hash_files,
+    list_checkpoints,
+    measure_files,
+    remove_old_checkpoints,
+)
 from reranker_core.training.losses import compute_group_losses, measure_groups
 from reranker_core.training.measuring import BEST_BY, DevSet, find_best, has_lost_patience
 from reranker_core.training.metrics_file import MetricsFile
@@ -271,7 +276,7 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 self.state.save_to_json(str(part / "trainer_state.json"))
-                seen = self._describe_run() | {"files": measure_files(part)}
+                seen = self._describe_run() | {"files": measure_files(part), "sha256": hash_files(part)}
                 with new_file(part / "run.json") as file:
                     file.write_header(dump_json(seen))
                 shutil.rmtree(folder / f"checkpoint-{step}", ignore_errors=True)

@@ -63,6 +63,8 @@ def test_models_layers_and_fusions_stand_side_by_side_in_table_and_files(
     places = ("--output", "table.jsonl", "--by_query", "queries.jsonl", "--runs_dir", "made/runs")
     result = run("evaluate", beir, "--model", encoder, layerwise, "--cutoff_layers", 3, 8, "--fuse", *places)
     assert result.code == 0
+    assert f"{encoder} has no cutoff layers and is scored whole" in result.err
+    assert f"{layerwise} has no cutoff layers" not in result.err
     rows = read_lines(Path("table.jsonl"))
     expected = ["bm25", encoder, f"{encoder} + bm25"]
     expected += [f"{layerwise}@{layer}{fused}" for layer in (3, 8) for fused in ("", " + bm25")]

@@ -10,6 +10,7 @@ import pytest
 
 from reranker_core.training.settings import TrainingSettings
 from tests.conftest import CHECKPOINTS, FOLDER_BY_FAMILY
+from tests.core.training.products import Products
 
 MakeSettings = Callable[..., TrainingSettings]
 
@@ -69,6 +70,12 @@ def read_metrics() -> Callable[[Path], list[dict[str, Any]]]:
         return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
     return read
+
+
+@pytest.fixture(scope="module")
+def products(tmp_path_factory: pytest.TempPathFactory) -> Products:
+    """Make raw bases and products of training, each once for a file."""
+    return Products(tmp_path_factory.mktemp("products"))
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+LLM = CHECKPOINTS / "llm"
+# Trained by FlagEmbedding's own entry points; KNOWN: the base, the arguments and FlagEmbedding's scores of each.
+ADAPTERS = CHECKPOINTS / "adapters"
+KNOWN: dict[str, Any] = json.loads((ADAPTERS / "scores.json").read_text(encoding="utf-8"))
 PAIRS = [
     ("what is panda?", "The giant panda is a bear species endemic to China."),
     ("what is panda?", "hi"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -246,6 +247,7 @@ def test_several_files_and_folders_are_read_one_after_the_other(read: Read, tmp_
     write_rows(folder / "a.jsonl", [row("a", ["p"], ["n"])])
     write_rows(folder / "a.manifest.json", [{"made": "by an export"}])
     write_rows(folder / ".hidden.jsonl", ["no row"])
+    os.mkfifo(folder / "pipe.jsonl")  # which would be waited for
     last = write_rows(tmp_path / "c.jsonl", [row("c", ["p"], ["n"]), row("d", ["p"], ["n"])])
     data = read(places=(folder, last))
     assert [example.query for example in data.rows] == ["a", "b", "c", "d"]

@@ -88,6 +88,20 @@ def test_the_dev_part_of_what_is_trained_on_is_measured_on_unless_something_else
     assert notes[0].startswith("Several snapshots are trained on")
 
 
+def test_early_stopping_takes_a_snapshots_own_dev_part_and_says_where_there_is_none(tmp_path: Path) -> None:
+    def choose(place: Path) -> TrainingSettings:
+        return use_own_dev_part(
+            TrainingSettings(
+                model_name_or_path="m", train_data=(place,), output_dir=tmp_path / "out", early_stopping_patience=2
+            )
+        )[0]
+
+    whole = write_frozen(tmp_path / "a", has_dev=True)
+    assert (choose(whole).dev_data, choose(whole).early_stopping_patience) == (whole, 2)
+    with pytest.raises(InputError, match=r"needs measurements\. The dev part of .*b is empty.*Give dev_data or hold_out"):
+        choose(write_frozen(tmp_path / "b", has_dev=False))
+
+
 @pytest.mark.parametrize("splits", [("dev", "train"), ("validation",)])
 def test_of_a_beir_folder_dev_is_taken_or_the_only_split(tmp_path: Path, splits: tuple[str, ...]) -> None:
     qrels = {split: {"q": {"a": 1}} if place == 0 else {"r": {"b": 1}} for place, split in enumerate(splits)}

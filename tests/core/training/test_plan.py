@@ -12,7 +12,7 @@ from reranker_core.errors import InputError
 from reranker_core.inputs import DecoderInputs, EncoderInputs, PairInputs
 from reranker_core.tokenizing import TextTokenizer
 from reranker_core.training.data import read_training_data
-from reranker_core.training.memory_estimate import TrainedShape, estimate_memory, read_shape
+from reranker_core.training.memory_estimate import TrainedShape, count_kept_heads, estimate_memory, read_shape
 from reranker_core.training.plan import TrainingPlan, count_steps, plan_training, render_examples
 from reranker_core.training.settings import TrainingSettings
 from reranker_core.training.trainable import load_trainable
@@ -205,21 +205,49 @@ def test_memory_is_estimated_for_a_micro_batch_of_the_longest_groups_and_said(
     rows = [*rows_of(3), {"query": "long", "pos": ["word " * 50], "neg": ["n", "m"]}]
     chosen = settings(train_data=(write_rows(tmp_path, rows),), per_device_train_batch_size=2)
     data = read_training_data(chosen)
-    made = plan_training(chosen, data, encoder, shape=SHAPE)
+    shape = replace(SHAPE, kept_heads=4)
+    made = plan_training(chosen, data, encoder, shape=shape)
     longest = [pair.tokens for pair in render_examples(chosen, data, encoder, count=99)]
     assert made.tokens.longest_group > max(longest)
-    assert made.memory == estimate_memory(SHAPE, tokens=2 * made.tokens.longest_group)
+    assert made.memory == estimate_memory(shape, tokens=2 * made.tokens.longest_group, longest=max(longest))
     assert made.lines()[3].startswith(
         "About 1.0 GB of memory on a device, roughly: 1.0 GB base, 4 MB gradients, 8 MB optimizer"
     )
 
 
 def test_memory_grows_with_tokens_and_shrinks_where_blocks_are_computed_twice() -> None:
-    made = estimate_memory(SHAPE, tokens=1000)
+    made = estimate_memory(SHAPE, tokens=1000, longest=100)
     assert (made.base, made.gradients, made.optimizer) == (10**9, 4 * 10**6, 8 * 10**6)
-    assert made.activations == 130 * 10**6
-    assert made.total == 10**9 + 142 * 10**6
-    assert estimate_memory(replace(SHAPE, recomputes=True), tokens=1000).activations == 23 * 10**6
+    assert made.activations == 121 * 10**6
+    assert made.total == 10**9 + 133 * 10**6
+    assert estimate_memory(replace(SHAPE, recomputes=True), tokens=1000, longest=100).activations == 32 * 10**6
+
+
+def test_kept_attention_weights_grow_with_the_square_of_the_length() -> None:
+    shape = replace(SHAPE, kept_heads=4)
+    without, short, long = (
+        estimate_memory(one, tokens=1000, longest=longest).activations
+        for one, longest in ((SHAPE, 100), (shape, 100), (shape, 200))
+    )
+    assert 2 * (short - without) == long - without > 0
+    assert estimate_memory(SHAPE, tokens=1000, longest=200).activations == without
+
+
+@pytest.mark.parametrize(
+    ("folder", "dropout", "on_cpu", "heads"),
+    [
+        ("encoder", None, True, 4),
+        ("encoder", 0.0, True, 0),
+        ("encoder", None, False, 0),
+        ("llm", None, True, 0),
+        ("llm", 0.1, True, 4),
+    ],
+)
+def test_attention_weights_are_kept_where_dropout_falls_on_them_on_a_cpu(
+    folder: str, dropout: float | None, on_cpu: bool, heads: int, checkpoints: Path
+) -> None:
+    config = json.loads((checkpoints / folder / "config.json").read_text(encoding="utf-8"))
+    assert count_kept_heads(config, settings(dropout=dropout), on_cpu=on_cpu) == heads
 
 
 def test_the_shape_is_read_off_the_model_that_trains(checkpoints: Path) -> None:
@@ -230,6 +258,7 @@ def test_the_shape_is_read_off_the_model_that_trains(checkpoints: Path) -> None:
     whole, lora = read(use_lora=False), read(lora_rank=4)
     config = json.loads((checkpoints / "encoder" / "config.json").read_text(encoding="utf-8"))
     width, inner = config["hidden_size"], config["intermediate_size"]
+    assert whole.kept_heads == config["num_attention_heads"]
     assert (whole.blocks, whole.width) == (config["num_hidden_layers"], width)
     assert whole.block_numbers == 4 * 2 * width + 2 * (width + inner)
     assert lora.block_numbers == 2 * whole.block_numbers + 6 * 2 * 4

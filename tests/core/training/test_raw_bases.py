@@ -22,11 +22,6 @@ CopyCheckpoint = Callable[..., Path]
 EditTensors = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 
 
-@pytest.fixture(scope="module")
-def products(tmp_path_factory: pytest.TempPathFactory) -> Products:
-    return Products(tmp_path_factory.mktemp("bases"))
-
-
 # Released rerankers
 
 

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from reranker_core.errors import InputError, TrainingError
 from reranker_core.training.kept_checkpoints import (
     find_checkpoint,
+    hash_files,
     list_checkpoints,
     measure_files,
     remove_old_checkpoints,
@@ -241,7 +242,8 @@ def make_checkpoint(folder: Path, step: int, *, is_whole: bool = True) -> Path:
     path.mkdir(parents=True)
     for name in ("optimizer.pt", "trainer_state.json"):
         (path / name).write_text("whole")
-    (path / "run.json").write_text(json.dumps({"step": step, "files": measure_files(path)}))
+    content = {"step": step, "files": measure_files(path), "sha256": hash_files(path)}
+    (path / "run.json").write_text(json.dumps(content))
     if not is_whole:
         (path / "trainer_state.json").unlink()
     return path
@@ -260,9 +262,16 @@ def test_the_latest_checkpoint_is_the_last_whole_one_by_number(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("who", r"optimizer.pt has 3 bytes instead of 5"), (None, "it lacks optimizer.pt")]
+    ("content", "message"),
+    [
+        ("who", r"optimizer.pt has 3 bytes instead of 5"),
+        ("whale", "optimizer.pt is not what was written"),
+        (None, "it lacks optimizer.pt"),
+    ],
 )
-def test_a_file_cut_off_or_gone_makes_a_checkpoint_no_whole_one(content: str | None, message: str, tmp_path: Path) -> None:
+def test_a_file_cut_off_spoilt_or_gone_makes_a_checkpoint_no_whole_one(
+    content: str | None, message: str, tmp_path: Path
+) -> None:
     make_checkpoint(tmp_path, 9)
     path = make_checkpoint(tmp_path, 10)
     (path / "README.md").write_text("a note by a person")
@@ -298,13 +307,31 @@ def test_a_run_goes_on_from_the_newest_whole_checkpoint_and_says_which_it_left_o
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"])
-def test_a_file_spoilt_at_its_old_size_is_told_in_a_sentence(name: str, make_settings: MakeSettings) -> None:
-    settings = make_settings(num_train_epochs=2)
+def test_a_run_goes_on_before_a_file_spoilt_at_its_old_size(name: str, make_settings: MakeSettings) -> None:
+    settings = make_settings(num_train_epochs=2, save_strategy="steps", save_steps=1)
     train(settings, **stop_after(2))
     file = settings.output_dir / "checkpoints" / "checkpoint-2" / name
     file.write_bytes(b"\xff" * file.stat().st_size)
-    with pytest.raises(InputError, match=r"checkpoint-2 cannot be read .*damaged. Remove the folder"):
-        train(replace(settings, resume_from_checkpoint="latest"))
+    resumed = train(replace(settings, resume_from_checkpoint="latest"))
+    sentence = f"checkpoint-2 was left out: it is no whole checkpoint, {name} is not what was written."
+    assert sentence in resumed.warnings
+    assert any(
+        "Went on from checkpoint-1" in line for line in (settings.output_dir / "metrics.jsonl").read_text().splitlines()
+    )
+
+
+@pytest.mark.slow
+def test_a_finished_run_whose_data_has_changed_is_not_called_finished(make_settings: MakeSettings) -> None:
+    settings = make_settings(hold_out=0.3)
+    first = train(settings)
+    again = replace(settings, resume_from_checkpoint="latest")
+    (file,) = map(Path, settings.train_data)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(InputError, match="is finished, and was trained on other data: a file has changed since"):
+        train(again)
+    file.unlink()
+    assert train(again) == first  # nothing to compare with, and nothing left to do
 
 
 @pytest.mark.slow

@@ -228,11 +228,10 @@ def test_the_best_step_is_kept_not_the_last(make_settings: MakeSettings, read_me
     assert result.kept_step == min(step for step, value in values.items() if value == best)
     assert result.after == next(figures.measures for figures in result.dev if figures.step == result.kept_step)
     assert result.before == result.dev[0].measures
-    assert result.kept_step < result.steps  # so that the test can tell
-    if result.kept_step:
-        checkpoint = settings.output_dir / "checkpoints" / f"checkpoint-{result.kept_step}"
-        saved = load_file(checkpoint / "adapter_model.safetensors")
-        assert all(torch.equal(saved[name], tensor) for name, tensor in weights_of(result).items())
+    assert 0 < result.kept_step < result.steps  # so that the test can tell
+    checkpoint = settings.output_dir / "checkpoints" / f"checkpoint-{result.kept_step}"
+    saved = load_file(checkpoint / "adapter_model.safetensors")
+    assert all(torch.equal(saved[name], tensor) for name, tensor in weights_of(result).items())
 
 
 @pytest.mark.slow
@@ -403,7 +402,10 @@ def test_a_folder_with_another_run_is_refused(make_settings: MakeSettings) -> No
     settings = make_settings()
     settings.output_dir.mkdir()
     (settings.output_dir / "metrics.jsonl").write_text("{}\n")
-    with pytest.raises(InputError, match=r"holds another run \(metrics.jsonl\).*--resume_from_checkpoint latest"):
+    with pytest.raises(
+        InputError,
+        match=r"holds another run \(metrics.jsonl\).*resume_from_checkpoint \"latest\" \(--resume_from_checkpoint latest\)",
+    ):
         train(settings)
 
 

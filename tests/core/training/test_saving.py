@@ -23,11 +23,6 @@ from tests.core.training.products import CHECKPOINTS, PAIRS, Product, Products, 
 NOTHING_MORE: dict[str, Any] = {"settings": {}, "data": {}, "results": {}}
 
 
-@pytest.fixture(scope="module")
-def products(tmp_path_factory: pytest.TempPathFactory) -> Products:
-    return Products(tmp_path_factory.mktemp("products"))
-
-
 @pytest.fixture
 def trained() -> Any:
     """A decoder with LoRA that was changed, for a test that changes it further."""

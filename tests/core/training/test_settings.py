@@ -74,7 +74,10 @@ def test_settings_come_back_from_their_json() -> None:
         ({"dev_data": "d", "hold_out": 0.1}, "dev_data and hold_out are two ways"),
         ({"head_type": "complex"}, 'head_type must be "simple", got "complex"'),
         ({"hold_out": 0.2, "eval_strategy": "steps"}, "eval_strategy steps needs eval_steps"),
-        ({"early_stopping_patience": 2}, "early_stopping_patience needs measurements"),
+        (
+            {"early_stopping_patience": 2, "train_data": ("rows.jsonl",)},
+            "early_stopping_patience needs measurements",
+        ),
         (
             {"early_stopping_patience": 2, "hold_out": 0.2, "eval_strategy": "no"},
             "early_stopping_patience needs measurements",
@@ -131,9 +134,9 @@ def test_the_preset_card_says_what_the_card_says() -> None:
 def test_what_is_for_gpus_is_left_aside_on_a_cpu_and_said_once_each() -> None:
     fitted, notes = fit_to_machine(settings(bf16=True, use_flash_attn=True, deepspeed="stage1.json"), CPU)
     assert (fitted.bf16, fitted.fp16, fitted.use_flash_attn, fitted.deepspeed) == (False, False, False, None)
-    assert [note.split()[0] for note in notes] == ["--deepspeed", "--bf16", "--use_flash_attn"]
+    assert [note.split()[0] for note in notes] == ["deepspeed", "bf16", "use_flash_attn"]
     assert fit_to_machine(settings(fp16=True), CPU)[1] == [
-        "--fp16 is for GPUs; on the CPU everything is float32, which is faster there."
+        "fp16 (--fp16) is for GPUs; on the CPU everything is float32, which is faster there."
     ]
     assert fit_to_machine(fitted, CPU) == (fitted, [])
 
@@ -146,7 +149,7 @@ def test_a_gpu_takes_settings_as_they_are() -> None:
 def test_what_only_a_preset_brought_is_left_aside_without_a_word() -> None:
     fitted, notes = fit_to_machine(settings(bf16=True, use_flash_attn=True), CPU, asked_for={"use_flash_attn"})
     assert not fitted.bf16
-    assert [note.split()[0] for note in notes] == ["--use_flash_attn"]
+    assert [note.split()[0] for note in notes] == ["use_flash_attn"]
 
 
 def test_deepspeed_without_the_package_is_refused_where_processes_count_on_it() -> None:
@@ -155,7 +158,7 @@ def test_deepspeed_without_the_package_is_refused_where_processes_count_on_it() 
 
 
 def test_a_gpu_without_bfloat16_is_told_to_use_fp16() -> None:
-    with pytest.raises(InputError, match="Use --fp16 instead of --bf16"):
+    with pytest.raises(InputError, match=r"Use fp16 \(--fp16\) instead of bf16"):
         fit_to_machine(settings(bf16=True), Machine(has_cuda=True))
 
 

@@ -318,9 +318,9 @@ def test_the_cards_commands_train_as_pasted_on_one_process(
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert [line for line in lines if line.startswith("note: ")] == [
-        "note: --deepspeed is left aside: the package is not installed, and one process does not need it.",
-        "note: --bf16 is for GPUs; on the CPU everything is float32, which is faster there.",
-        "note: --use_flash_attn is for GPUs; the CPU computes the same by sdpa.",
+        "note: deepspeed (--deepspeed) is left aside: the package is not installed, and one process does not need it.",
+        "note: bf16 (--bf16) is for GPUs; on the CPU everything is float32, which is faster there.",
+        "note: use_flash_attn (--use_flash_attn) is for GPUs; the CPU computes the same by sdpa.",
     ]
     assert "40 rows, each a positive with 6 negatives on average." in lines
     assert "16 rows a step: 3 steps an epoch, 3 in all, of which 1 to warm up." in lines
