@@ -9,12 +9,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from reranker_core.downloads import Downloads
 from reranker_core.home import MODELS_FILE, find_home
+from reranker_core.jobs import Jobs
 from reranker_core.local_models import LocalModels
 from reranker_core.pool import ModelPool
 from ui.choices import list_first_models
 from ui.label_place import Labels
 from ui.layout import build_app, launch_options
-from ui.services import Services, import_torch_later
+from ui.services import JOBS_FOLDER, Services, import_torch_later
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _COPIES_APART = 600.0  # s, where strangers import
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--shared_labels", action="store_true", help="let visitors of a hosted app delete, archive, rename and fix labels"
     )
+    parser.add_argument("--allow_training", action="store_true", help="let visitors of a hosted app train models")
     parser.add_argument(
         "--first_models", nargs="+", metavar="NAME", help="models that Compare begins with (default: bm25 starter-encoder)"
     )
@@ -50,11 +52,13 @@ def main() -> None:
         pool=ModelPool(memory_budget=None if options.memory_gb is None else int(options.memory_gb * 1e9)),
         downloads=Downloads(),
         local_models=LocalModels(home / MODELS_FILE),
+        jobs=Jobs(home / JOBS_FOLDER),
         labels=Labels(home, copies_apart=0.0 if is_local else _COPIES_APART),
         first_models=tuple(options.first_models or list_first_models()),
         allow_folders=is_local,
         allow_download=is_local or options.allow_downloads,
         allow_label_changes=is_local or options.shared_labels,
+        allow_training=is_local or options.allow_training,
     )
     app = build_app(services)
     app.launch(

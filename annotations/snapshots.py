@@ -126,6 +126,43 @@ def create_snapshot(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotDraft:
+    """What a snapshot would be, made now: written, and known to nobody.
+
+    Attributes:
+        snapshot: as training reads it.
+        parts: as in a report.
+        warnings: as in a report.
+    """
+
+    snapshot: Snapshot
+    parts: Mapping[Split, Mapping[str, int]]
+    warnings: tuple[str, ...]
+
+
+def draft_snapshot(
+    store: Store, project_id: int, folder: Path, *, options: ExportOptions = _USUAL, weights: Weights = USUAL_WEIGHTS
+) -> SnapshotDraft:
+    """Write what `create_snapshot` would, for looking at it before; the project knows nothing of it.
+
+    Args:
+        store: where the project is.
+        project_id: of the project.
+        folder: a new one, which the caller deletes.
+        options: as for an export.
+        weights: as for `create_snapshot`.
+
+    Raises:
+        InputError: there is no such project, or nothing has a grade.
+        StorageError: the labels cannot be read.
+    """
+    with store.labels.read(project_id) as reading, explaining_writer():
+        plan = _plan(reading, options, weights, None)
+        snapshot = _write(folder, reading, plan, name=folder.name, on_progress=None)
+    return SnapshotDraft(snapshot=snapshot, parts=plan.parts, warnings=tuple(_warn(plan)))
+
+
 def find_snapshot_folder(registered: DatasetSnapshot, snapshots_folder: Path) -> Path:
     """Tell where a registered snapshot lies: its path is kept in relation to the folder of all snapshots."""
     return Path(snapshots_folder) / registered.path

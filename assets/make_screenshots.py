@@ -36,6 +36,7 @@ def main() -> None:
         page.get_by_role("button", name="Download 2.3 GB: v2-m3").wait_for()
         page.screenshot(path=FOLDER / "models.png")
         label(browser, url)
+        train(browser, url)
         browser.close()
     app.close()
 
@@ -57,6 +58,20 @@ def label(browser: Browser, url: str) -> None:
     page.get_by_text("candidates").first.wait_for()
     page.wait_for_timeout(1500)
     page.screenshot(path=FOLDER / "data.png")
+
+
+def train(browser: Browser, url: str) -> None:
+    """Take the tour to its report: minutes, for the training is real."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1400}, locale="en-US")
+    page.goto(f"{url}?tab=train")
+    page.get_by_role("button", name="Begin the tour").click()
+    page.get_by_role("button", name="To the training").click()
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_role("button", name="See the report").click(timeout=900_000)
+    page.get_by_role("button", name="Put away").click()
+    page.wait_for_timeout(3000)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.screenshot(path=FOLDER / "train.png")
 
 
 def compare(page: Page) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from annotations.command_line import main as run_labels
 from reranker_core.command_line import main
+from reranker_core.jobs.command_line import main as run_jobs
 from reranker_core.training.command_line import main as train
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,27 @@ def test_the_commands_for_training_of_readme_run_one_after_the_other(
     assert "first-run" in printed[1]
     assert [json.loads(line)["passage"] for line in printed[2].splitlines()] == ["hi", "大熊猫是中国特有的熊科动物。", "hi"]
     assert (tmp_path / "first-model" / "config.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_commands_for_jobs_of_readme_do_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RERANKER_WORKBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(ROOT)
+    commands = re.findall(r"^python -m reranker_core\.jobs (\w+)(.*)$", README, flags=re.MULTILINE)
+    assert [name for name, _ in commands] == ["start", "list", "follow", "stop", "resume", "merge"]
+    made = ""
+    for name, flags in commands:
+        given = [made if re.fullmatch(r"\d{8}-\d{6}-\w+", flag) else flag for flag in shlex.split(flags)]
+        code = run_jobs([name, *given])
+        printed = capsys.readouterr()
+        # There is nothing left to go on with when a job was followed to its end: the command says so.
+        assert code == (2 if name == "resume" else 0), printed.err
+        made = made or next(iter((tmp_path / "home" / "jobs").glob("*-*-*"))).name
+    folder = tmp_path / "home" / "jobs" / made
+    assert (folder / "report.md").read_text(encoding="utf-8").startswith("#")
+    assert (folder / "merged_model" / "config.json").is_file()
 
 
 @pytest.mark.parametrize(

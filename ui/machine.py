@@ -21,7 +21,22 @@ def describe_state(services: Services) -> str:
         parts.append(f"loading {len(loading)}")
     if downloading := services.downloads.active():
         parts.append(f"downloading {len(downloading)}")
+    parts = [*describe_jobs(services), *parts]
     return " · ".join(parts) or "BM25 ready · no model loaded"
+
+
+def describe_jobs(services: Services) -> list[str]:
+    """Say of each active training what it does: `job cran-3 · step 12 of 36`; of those that wait, how many."""
+    active = [job for job in services.jobs.list() if job.is_active]
+    waiting = sum(job.state == "queued" for job in active)
+    parts = []
+    for job in active:
+        if job.state == "queued":
+            continue
+        word = {"starting": "starting", "stopping": "stopping", "evaluating": "measuring what came out"}.get(job.state, "")
+        step = f"step {job.step} of {job.total}" if job.total else job.stage or "starting"
+        parts.append(f"job {job.name:.40} · {word or step}")
+    return parts + ([f"{count(waiting, 'job')} waiting"] if waiting else [])
 
 
 def describe_machine(services: Services) -> str:

@@ -31,7 +31,7 @@ def test_on_a_phone_no_tab_is_behind_a_menu(app: RunningApp, chromium: Any, widt
     context = chromium.new_context(viewport={"width": width, "height": 800}, locale="en-US")
     page = context.new_page()
     page.goto(app.url)
-    for name in ("Compare", "Annotate", "Data", "Models"):
+    for name in ("Compare", "Annotate", "Data", "Train", "Models"):
         page.get_by_role("tab", name=name, exact=True).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()

@@ -53,7 +53,8 @@ def test_a_folder_is_no_model_name_for_the_api(client: Client, checkpoints: Any)
 def test_screen_plumbing_is_private_and_every_endpoint_is_named(app_url: str) -> None:
     names = httpx.get(f"{app_url}gradio_api/info").json()["named_endpoints"]
     labels = ["/back_up_labels", "/check_labels", "/export_labels", "/import_labels", "/make_snapshot", "/projects"]
-    assert sorted(names) == sorted(["/models", "/rank", "/score", *labels])
+    training = ["/start_training", "/list_jobs", "/follow_job", "/stop_job", "/resume_job"]
+    assert sorted(names) == sorted(["/models", "/rank", "/score", *labels, *training])
 
 
 def test_monitoring_and_run_history_are_off(app_url: str) -> None:

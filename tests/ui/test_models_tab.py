@@ -146,3 +146,18 @@ def test_no_path_of_the_machine_is_shown_to_strangers(checkpoints: Path, tmp_pat
         (Services(local_models=models, allow_folders=True), False),
     ):
         assert ("secret-place" not in json.dumps(describe_models(services))) is is_hidden
+
+
+def test_an_adapter_says_that_it_lies_on_its_bases_weights_and_is_unloaded_with_it(
+    local: Services, checkpoints: Path
+) -> None:
+    add_model(local, str(checkpoints / "llm"), "", "plain")
+    add_model(local, str(checkpoints / "llm"), str(checkpoints / "adapters" / "adapter-llm"), "tuned")
+    load(local, "tuned")
+    assert model(local, "plain")["detail"] == "loaded · 0.001 GB"
+    assert model(local, "tuned")["detail"] == "loaded · 0.000 GB · on the weights of its base"
+    assert unload_model(local, "plain") == (
+        "plain is unloaded, and with it 1 adapter on its weights. It is loaded again when it is needed."
+    )
+    assert (model(local, "plain")["state"], model(local, "tuned")["state"]) == ("here", "here")
+    assert unload_model(local, "plain") == "plain is unloaded. It is loaded again when it is needed."

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from annotations.plurals import count
 from reranker_core.catalogue import MODELS, published_results
 from reranker_core.errors import InputError
 from ui.choices import Choice, explain_missing, find_choice, list_choices
@@ -107,8 +108,11 @@ def unload_model(services: Services, name: str) -> str:
     """
     _check_own_machine(services, "loaded and unloaded by hand")
     choice = find_choice(services, name)
+    before = len(services.pool.resident())
     services.pool.unload(choice.base, adapter=choice.adapter)
-    return f"{choice.title} is unloaded. It is loaded again when it is needed."
+    others = before - len(services.pool.resident()) - 1
+    along = f", and with it {count(others, 'adapter')} on its weights" if others > 0 else ""
+    return f"{choice.title} is unloaded{along}. It is loaded again when it is needed."
 
 
 def add_model(services: Services, folder: str, adapter: str, name: str) -> str:
@@ -241,6 +245,7 @@ def _state(choice: Choice, loaded: Any) -> tuple[str, str]:
         if loaded.layers and loaded.depth and loaded.layers[1] < loaded.depth:
             part = f" · to layer {loaded.layers[1]}"
         words = {"loading": "loading", "scoring": "scoring", "ready": "loaded"}[loaded.state]
+        part += " · on the weights of its base" if loaded.shares_base else ""
         return loaded.state, f"{words} · {gigabytes(loaded.memory_bytes)}{part}"
     if choice.info.family == "bm25":
         return "always", "always ready"

@@ -200,7 +200,10 @@ function settle(batch, answer) {
   for (const client of new Set([...batch, ...outbox.waiting].map((entry) => entry.client))) keepUnsent(client);
   const isSaved = ['done', 'repeated'].includes(answer.status)
     || answer.items?.some(({status}) => status === 'saved' || status === 'repeated');
-  if (isSaved) outbox.savedAt = new Date();
+  if (isSaved) {
+    outbox.savedAt = new Date();
+    document.dispatchEvent(new CustomEvent('rw-label-saved'));
+  }
   showChanged();
 }
 

@@ -96,6 +96,12 @@ class CompareEvents:
         """Say what a choice of models takes: layers, all layers, downloads, advice."""
         return self._offer(models, layers, all_layers)
 
+    def choose_models(self, models: list[str]) -> tuple[Any, ...]:
+        """Choose models that another tab names: models, layers, all layers, downloads, advice."""
+        choices = model_choices(self.services)
+        known = [name for name in models if name in {known for _, known in choices}]
+        return gr.update(choices=choices, value=known), *self._offer(known, (), False)
+
     def price(self, models: list[str], layers: list[int]) -> Any:
         """Say what the chosen layers cost: an update of the layers."""
         return gr.update(info=offer_layers(self.services, models, layers).cost)

@@ -42,6 +42,8 @@ class CompareTab:
         result: the result view; its event `judge` says which query of which project was sent to be judged.
         scored: events after which models may have been loaded.
         refresh: gives new values of `models` and `downloads` for the names that are chosen.
+        offered: the components that go with a choice of models.
+        choose: gives an update of `models` that chooses some by name, then one for each of `offered`.
     """
 
     models: gr.CheckboxGroup
@@ -49,6 +51,8 @@ class CompareTab:
     result: gr.HTML
     scored: list[Any]
     refresh: Callable[[list[str]], tuple[Any, Any]]
+    offered: list[Any]
+    choose: Callable[[list[str]], tuple[Any, ...]]
 
 
 def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
@@ -102,18 +106,31 @@ def build_compare_tab(services: Services, page: gr.Blocks) -> CompareTab:
     stop.click(events.stop, None, None, **_QUIET)
     page.unload(events.stop)
     upload.upload(events.upload, upload, [*texts, message], **_QUIET)
-    choice = [form["models"], form["layers"], form["all_layers"]]
     offered = [form["layers"], form["all_layers"], downloads, advice]
-    form["models"].input(events.choose, choice, offered, trigger_mode="always_last", **_QUIET)
-    form["layers"].input(events.price, choice[:2], form["layers"], trigger_mode="always_last", **_QUIET)
+    _wire_choices(form, events, offered)
     everything = [*(form[name] for name in FIELDS), downloads, advice, arrived, message]
     # A link may come while the visit itself is still being answered: each counts.
     arriving = visit.opened(events.arrive, None, everything, trigger_mode="multiple", **_QUIET)
     scored.append(arriving.then(events.score_arrived, arrived, outputs, **scoring))
+    return CompareTab(
+        models=form["models"],
+        downloads=downloads,
+        result=result,
+        scored=scored,
+        refresh=events.refresh,
+        offered=offered,
+        choose=events.choose_models,
+    )
+
+
+def _wire_choices(form: dict[str, Any], events: CompareEvents, offered: list[Any]) -> None:
+    """Offer what goes with the models that are chosen, and let the browser keep the choice."""
+    choice = [form["models"], form["layers"], form["all_layers"]]
+    form["models"].input(events.choose, choice, offered, trigger_mode="always_last", **_QUIET)
+    form["layers"].input(events.price, choice[:2], form["layers"], trigger_mode="always_last", **_QUIET)
     settings = [form[name] for name in _SETTINGS]
     for component in settings:
         component.input(None, settings, None, js=_KEEP_SETTINGS, trigger_mode="always_last", **_PRIVATE)
-    return CompareTab(models=form["models"], downloads=downloads, result=result, scored=scored, refresh=events.refresh)
 
 
 def _build_texts(
