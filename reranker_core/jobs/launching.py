@@ -22,7 +22,9 @@ def launch(folder: JobFolder, *, attempt: int, grace: float) -> None:
     Raises:
         InputError: it cannot be started, or the note cannot be written.
     """
-    argv = [sys.executable, "-m", "reranker_core.jobs.supervisor", str(folder.path), str(attempt), "--grace", f"{grace:g}"]
+    came = now()
+    argv = [sys.executable, "-m", "reranker_core.jobs.supervisor", str(folder.path), str(attempt)]
+    argv += ["--grace", f"{grace:g}", "--since", came]
     try:
         with folder.supervisor_log.open("ab") as log:
             process = subprocess.Popen(
@@ -36,7 +38,7 @@ def launch(folder: JobFolder, *, attempt: int, grace: float) -> None:
         # A child that nobody waits for stays a zombie as long as this program lives.
         threading.Thread(target=process.wait, name=f"job {folder.id}", daemon=True).start()
         mark = mark_process(process.pid)
-        add_object(folder.attempts, {"attempt": attempt, "at": now(), "argv": argv, "supervisor": mark.to_dict()})
+        add_object(folder.attempts, {"attempt": attempt, "at": came, "argv": argv, "supervisor": mark.to_dict()})
     except OSError as error:
         raise InputError(
             f"{folder.path} cannot be written, or no process be started ({error.strerror}). Check the disk and the memory."

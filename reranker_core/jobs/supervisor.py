@@ -34,20 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("attempt", type=int)
     parser.add_argument("--grace", type=float, default=GRACE, help="seconds to save and end when asked to stop")
+    parser.add_argument("--since", help="when the job came, for its place in the queue (default: now)")
     options = parser.parse_args(arguments)
     folder = JobFolder(options.folder)
     lock = take_lock(folder.lock, patience=_HANDING_OVER)
     if lock is None:
         print(f"{now()} Another process has this job; attempt {options.attempt} was not begun.", file=sys.stderr)  # noqa: T201
         return 1
-    Supervisor(folder, attempt=options.attempt, grace=options.grace, lock=lock).run()
+    since = options.since or now()
+    Supervisor(folder, attempt=options.attempt, grace=options.grace, lock=lock, since=since).run()
     return 0
 
 
 class Supervisor:
     """Takes care of one attempt at a job; holding the job's lock, it alone writes supervisor.json and exit.json."""
 
-    def __init__(self, folder: JobFolder, *, attempt: int, grace: float, lock: int) -> None:
+    def __init__(self, folder: JobFolder, *, attempt: int, grace: float, lock: int, since: str) -> None:
         """Take the job over.
 
         Args:
@@ -55,11 +57,12 @@ class Supervisor:
             attempt: which this is.
             grace: seconds that the worker has to end once it is asked to.
             lock: the descriptor of the job's lock.
+            since: when the job came.
         """
         self._folder, self._attempt, self._grace, self._lock = folder, attempt, grace, lock
         self._record = read_object(folder.record) or {}
         self._device = str(self._record.get("device", "cpu"))
-        self._since = now()
+        self._since = since
 
     def run(self) -> None:
         """Wait, train, note the end."""

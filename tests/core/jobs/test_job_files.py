@@ -236,6 +236,20 @@ def test_a_job_waits_for_those_that_came_before_and_live(
         os.close(lock)
 
 
+@pytest.mark.parametrize(("came", "lets_pass"), [("04:00:00", False), ("06:00:00", True)], ids=["before", "later"])
+def test_a_job_that_was_started_before_goes_first_though_its_supervisor_is_slower(
+    came: str, lets_pass: bool, make_job: MakeJob
+) -> None:
+    first = make_job("20260102-030405-aaaaaa")
+    at = f"2026-01-02T{came}+00:00"
+    add_object(first.attempts, {"attempt": 1, "at": at, "argv": [], "supervisor": own_mark().to_dict()})
+    second = make_job("20260102-030406-bbbbbb")
+    lock = try_to_take_device(second, device="cpu", since="2026-01-02T05:00:00+00:00")
+    assert (lock is not None) == lets_pass
+    if lock is not None:
+        os.close(lock)
+
+
 def test_who_leaves_the_queue_holds_nobody_up(make_job: MakeJob) -> None:
     first = waiting(make_job("20260102-030405-aaaaaa"))
     first.stop.parent.mkdir()
