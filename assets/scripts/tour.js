@@ -85,6 +85,10 @@ function train() {
   workOnTour();
   trigger('turned', {tab: 'train'});
   const detail = {labels: `project:${state.project}`, base: state.base, preset: state.preset, typed: state.typed};
+  // A form that was never open is not there yet to hear it: it begins with what is kept under this name.
+  let kept = {};
+  try { kept = JSON.parse(readStore('reranker-workbench:train')) ?? {}; } catch { /* begins anew */ }
+  writeStore('reranker-workbench:train', JSON.stringify({...kept, ...detail}));
   document.dispatchEvent(new CustomEvent('rw-train-on', {detail}));
 }
 

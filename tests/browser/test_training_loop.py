@@ -67,3 +67,12 @@ def test_from_a_label_to_the_tuned_model_beside_its_base(app: tuple[RunningApp, 
     assert (job.folder / "report.md").is_file()
     assert [entry.name for entry in (home / "snapshots").iterdir()] == ["Kettles-1"]
     context.close()
+
+
+def test_the_tour_fills_a_form_that_was_never_open(app: tuple[RunningApp, Path], chromium: Any) -> None:
+    page = chromium.new_page(viewport={"width": 1280, "height": 900}, locale="en-US")
+    page.goto(app[0].url)
+    page.get_by_role("button", name="Begin the tour").click(timeout=60_000)
+    page.get_by_role("button", name="To the training").click(timeout=60_000)
+    page.get_by_text("2 settings changed").wait_for(timeout=60_000)
+    page.close()
