@@ -5,9 +5,7 @@ shows the same. What the data is and how it was made: assets/tour/README.md.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -16,7 +14,8 @@ from reranker_core.errors import InputError
 from ui.assets import FOLDER, read_text
 from ui.comparison import Comparison
 from ui.hosting import hide_places
-from ui.label_requests import Answer, Request, answer_page
+from ui.label_requests import Answer, Request
+from ui.page_views import bind
 from ui.services import Services
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def build_tour(services: Services) -> Tour:
         '<p class="rw-spoken rw-hidden" role="status"></p>',
         js_on_load="\n".join(read_text(f"scripts/{name}.js") for name in ("link", "tour")),
         apply_default_css=False,
-        server_functions=[_bind(services, function) for function in (tour_state, begin_tour, tour_comparison)],
+        server_functions=[bind(services, function) for function in (tour_state, begin_tour, tour_comparison)],
     )
     return Tour(view=view, turned=view.turned, judge=view.judge, reported=view.reported)
 
@@ -203,15 +202,3 @@ def _read_texts(name: str) -> dict[str, str]:
     """Read texts of the collection by id; a passage begins with its title."""
     rows = [json.loads(line) for line in (TOUR_FOLDER / name).read_text(encoding="utf-8").splitlines()]
     return {row["_id"]: f"{row.get('title', '')} {row['text']}".strip() for row in rows}
-
-
-def _bind(services: Services, function: Callable[[Services, Request], Answer]) -> Callable[[Request], Answer]:
-    """Give a function the form and the name by which the script calls it; a failure becomes `error`, a sentence."""
-    answer = partial(answer_page(function), services)
-
-    def bound(wanted: Request) -> Answer:
-        found = answer(wanted)
-        return found | {"error": hide_places(services, found["error"])} if "error" in found else found
-
-    bound.__name__ = function.__name__
-    return bound

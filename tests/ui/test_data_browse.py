@@ -9,11 +9,11 @@ import pytest
 from annotations.store.text_rows import NewCandidate
 from annotations.store.texts import NewPassage
 from ui.label_place import Labels
+from ui.page_views import bind
 from ui.services import Services
 from ui.tabs.data.browse import browse_pairs, filter_choices, fold, judgement_history, save_grade, undo_grade, whole_passage
 from ui.tabs.data.deletions import count_deletion, delete_text, list_deleted, restore_text
 from ui.tabs.data.frame import FrameEvents
-from ui.tabs.data.pages import bind
 from ui.tabs.data.projects import archive_project, choose_project, count_project, list_archived, restore_project
 
 LONG = "words that say nothing. " * 200 + "the 🐼 giant panda eats bamboo. " + "more of the same. " * 200

@@ -12,6 +12,7 @@ import pytest
 from annotations.errors import AnnotationError, InputError
 from reranker_core.errors import RerankerError
 from ui.label_place import Labels
+from ui.page_views import bind
 from ui.runs import StoppedError
 from ui.services import Services
 from ui.tabs.data.agreement import agreement_of
@@ -21,7 +22,7 @@ from ui.tabs.data.exporting import export_project, read_options
 from ui.tabs.data.import_files import Given, open_files
 from ui.tabs.data.importing import Looked, preview, run
 from ui.tabs.data.left_over import find_left, remove_left
-from ui.tabs.data.pages import bind, working
+from ui.tabs.data.pages import working
 from ui.tabs.data.pooling import PoolSettings, pool_project, read_settings
 from ui.tabs.data.projects import count_project
 from ui.tabs.data.snapshot_form import list_snapshots, make_snapshot, verify_snapshot

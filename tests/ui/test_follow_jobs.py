@@ -12,13 +12,13 @@ from reranker_core.errors import InputError
 from reranker_core.jobs import Jobs
 from reranker_core.jobs.processes import own_mark
 from reranker_core.local_models import LocalModels
+from ui.page_views import bind
 from ui.services import Services
 from ui.tabs.train.job_actions import forget_job, resume_job, stop_job, use_job
 from ui.tabs.train.job_merging import merge_job
 from ui.tabs.train.job_models import choose_name
 from ui.tabs.train.job_reports import export_job, make_stem, read_job_report
 from ui.tabs.train.job_views import POINTS, follow_jobs
-from ui.tabs.train.pages import bind
 
 LLM = CHECKPOINTS / "llm"
 

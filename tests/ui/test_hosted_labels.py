@@ -13,6 +13,7 @@ from ui.label_place import LABELS_FILE, Labels
 from ui.label_projects import create_project
 from ui.label_saving import redo_step, save, undo_step
 from ui.label_sending import send_to_labels
+from ui.page_views import bind
 from ui.services import Services
 from ui.tabs.annotate.tab import build_annotate_tab
 from ui.tabs.data.backups import list_copies
@@ -22,7 +23,6 @@ from ui.tabs.data.deletions import delete_text, restore_text
 from ui.tabs.data.frame import FrameEvents
 from ui.tabs.data.import_files import Given
 from ui.tabs.data.importing import Looked, preview, run
-from ui.tabs.data.pages import bind
 
 CSV = "query,passage,grade\nred panda,a raccoon-like animal,1\nred panda,a Python library,0\n"
 

@@ -1,5 +1,5 @@
 // Copies of the labels: when, why, how large; made now; put back after a typed word.
-const notice = makeNotice();
+const notice = makeNotice('rw-data-notice');
 const list = make('div');
 const make_now = makeButton('Make a backup now', (button) => tried(notice, button, async () => {
   const {said} = await ask('make_copy');
@@ -13,7 +13,7 @@ async function askRestore(row, word) {
     const {rows} = await ask('list_copies', {number: row.number});
     const number = (value) => (value === undefined || value === null ? '?' : value.toLocaleString('en'));
     const table = makeTable(['What', 'In this copy', 'Now'], rows.map((one) => [one.name, number(one.then), number(one.now)]), {className: 'rw-data-narrow'});
-    const problem = makeNotice();
+    const problem = makeNotice('rw-data-notice');
     const words = make('p', '', 'All projects go back to this copy. The file of now is moved aside and kept; deleted texts and rows of unfinished imports are counted here too.');
     const confirmation = makeConfirmation(word, 'Put this copy back', (typed, button) => tried(problem, button, async () => {
       const {said} = await ask('restore_copy', {number: row.number, word: typed});

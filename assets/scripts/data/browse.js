@@ -19,8 +19,8 @@ function keepName(name) {
 }
 
 // The frame: made once, so that what is typed stays.
-const notice = makeNotice();
-const trouble = makeNotice();   // of the list itself: what was done stays said while the list is loaded again
+const notice = makeNotice('rw-data-notice');
+const trouble = makeNotice('rw-data-notice');   // of the list itself: what was done stays said while the list is loaded again
 const list = make('div', 'rw-data-list');
 const deletedPlace = make('details', 'rw-data-deleted');
 const search = make('input');
@@ -295,7 +295,7 @@ async function askDeletion(kind, id, words) {
     what.dir = 'auto';
     const goes = make('p', '', `Out of sight with it: ${count(counted.candidates, 'candidate')} and ${count(counted.judgements, 'judgement')}. `
       + 'Nothing is lost: “Restore” below the list brings all of it back.');
-    const problem = makeNotice();
+    const problem = makeNotice('rw-data-notice');
     const confirmation = makeConfirmation(counted.word, `Delete this ${kind}`, (word, button) => tried(problem, button, async () => {
       await ask('delete_text', {kind, id, word});
       dialog.close();

@@ -11,7 +11,7 @@ const FIXES = {
   delete_no_positive: 'Delete …', delete_empty: 'Delete …',
 };
 const ONE = {queries: 'query', passages: 'passage', candidates: 'candidate', judgements: 'judgement'};
-const notice = makeNotice();
+const notice = makeNotice('rw-data-notice');
 const run = makeButton('Run the checks', () => load());
 const list = make('div', 'rw-data-checks');
 root.append(run, notice, list);

@@ -113,7 +113,7 @@ function showReport(found) {
 
 // What an import left that ended half way, as when its disk was full.
 const leftover = make('div');
-const notice = makeNotice();
+const notice = makeNotice('rw-data-notice');
 
 async function lookForLeftover() {
   try {

@@ -1,27 +1,7 @@
 // What all views of the Data screen share; each view's own script follows it. Texts go in with textContent only.
 const root = element.querySelector('.rw-data');
-const spoken = element.querySelector('.rw-spoken');
 const STATE_WORDS = {skipped: 'skipped', cant_tell: "can't tell", later: 'later'};
 const ANSWER_WITHIN = 60_000;   // ms
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function makeButton(words, act, {label, className = 'rw-small'} = {}) {
-  const button = make('button', className, words);
-  button.type = 'button';
-  if (label) button.setAttribute('aria-label', label);
-  button.addEventListener('click', () => act(button));
-  return button;
-}
-
-function count(number, noun, plural = `${noun}s`) {
-  return `${number.toLocaleString('en')} ${number === 1 ? noun : plural}`;
-}
 
 function project() { return props.value?.project ?? null; }
 
@@ -31,51 +11,7 @@ function missing() { return props.value?.error ?? 'No project is chosen.'; }
 // Whether a visitor may delete, restore and fix; everybody may judge.
 function canChange() { return props.value?.can_change === true; }
 
-function say(words) { spoken.textContent = words; }
-
-// Asks the server; resolves with its answer, or throws an error whose message is a sentence.
-async function ask(name, wanted = {}) {
-  const late = new Promise((resolve) => { setTimeout(resolve, ANSWER_WITHIN); });
-  const asked = Promise.resolve(server[name]({project: project(), ...wanted})).catch(() => null);
-  const answer = await Promise.race([asked, late]);
-  if (!answer || typeof answer !== 'object') {
-    throw new Error(navigator.onLine ? 'The server does not answer. Try again.' : 'This browser is offline.');
-  }
-  if (answer.error) throw new Error(answer.error);
-  return answer;
-}
-
-// A place for one sentence about what went wrong, or what was done.
-function makeNotice() {
-  const notice = make('p', 'rw-data-notice');
-  notice.setAttribute('role', 'status');
-  notice.tabIndex = -1;
-  notice.hidden = true;
-  notice.tell = (words, isProblem = false) => {
-    notice.textContent = words;
-    notice.hidden = !words;
-    notice.classList.toggle('rw-is-problem', isProblem);
-  };
-  return notice;
-}
-
-// Runs what a button does; a failure stands in the notice, and the button waits meanwhile. If the button goes with it, the focus
-// goes on to the notice.
-async function tried(notice, button, act) {
-  const hadFocus = button && document.activeElement === button;
-  if (button) button.disabled = true;
-  try {
-    notice.tell('');
-    return await act();
-  } catch (error) {
-    notice.tell(error.message, true);
-    return undefined;
-  } finally {
-    if (button) button.disabled = false;
-    const isFree = document.activeElement === document.body || document.activeElement === null;
-    if (hadFocus && isFree) (button.isConnected ? button : notice).focus({preventScroll: true});
-  }
-}
+function ask(name, wanted = {}) { return askServer(name, {project: project(), ...wanted}, ANSWER_WITHIN); }
 
 function tellChanged() { document.dispatchEvent(new CustomEvent('rw-data-changed')); }
 

@@ -1,5 +1,5 @@
 // The snapshots of the project: what is in each, whether it is as it was made, and the id by which others name it.
-const notice = makeNotice();
+const notice = makeNotice('rw-data-notice');
 const list = make('div');
 root.append(notice, list);
 

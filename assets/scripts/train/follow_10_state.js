@@ -1,6 +1,5 @@
 // What all parts of this view share. Texts go in with textContent only; nothing that a person wrote becomes markup.
 const root = element.querySelector('.rw-follow');
-const spoken = element.querySelector('.rw-spoken');
 const ANSWER_WITHIN = 30_000;      // ms
 const LONG_ANSWER_WITHIN = 900_000;   // of what packs or checks weights
 const STATE_WORDS = {
@@ -18,13 +17,6 @@ const state = {
   log: '', logToken: null, isLogOpen: false, command: '', reportOf: '', isAll: false,
 };
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function makeSvg(tag, attributes, text) {
   const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -32,72 +24,16 @@ function makeSvg(tag, attributes, text) {
   return node;
 }
 
-function makeButton(words, act, {label, className = 'rw-small'} = {}) {
-  const button = make('button', className, words);
-  button.type = 'button';
-  if (label) button.setAttribute('aria-label', label);
-  button.addEventListener('click', () => act(button));
-  return button;
-}
-
 // Sets a text only where it is another one, so that what a person selects or hears is not disturbed every second.
 function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
 
 function setHidden(node, isHidden) { if (node.hidden !== isHidden) node.hidden = isHidden; }
 
-function count(number, noun, plural = `${noun}s`) { return `${number.toLocaleString('en')} ${number === 1 ? noun : plural}`; }
-
-function say(words) { spoken.textContent = words; }
-
 function chosenJob() { return state.jobs.find(({id}) => id === state.chosen) ?? null; }
 
 function nameOf(id) { return state.jobs.find((job) => job.id === id)?.name ?? id; }
 
-// Asks the server; resolves with its answer, or throws an error whose message is a sentence.
-async function ask(name, wanted = {}, within = ANSWER_WITHIN) {
-  let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(resolve, within); });
-  const asked = Promise.resolve(server[name](wanted)).catch(() => null);
-  const answer = await Promise.race([asked, late]);
-  clearTimeout(timer);
-  if (!answer || typeof answer !== 'object') {
-    throw new Error(navigator.onLine ? 'The app does not answer. Try again.' : 'This browser is offline.');
-  }
-  if (answer.error) throw new Error(answer.error);
-  return answer;
-}
-
-// A place for one sentence about what went wrong, or what was done.
-function makeNotice() {
-  const notice = make('p', 'rw-follow-notice');
-  notice.setAttribute('role', 'status');
-  notice.tabIndex = -1;
-  notice.hidden = true;
-  notice.tell = (words, isProblem = false) => {
-    setText(notice, words);
-    notice.hidden = !words;
-    notice.classList.toggle('rw-is-problem', isProblem);
-  };
-  return notice;
-}
-
-// Runs what a button does; a failure stands in the notice, and the button waits meanwhile. If it goes, the focus goes on to the
-// notice.
-async function tried(notice, button, act) {
-  const hadFocus = document.activeElement === button;
-  button.disabled = true;
-  try {
-    notice.tell('');
-    return await act();
-  } catch (error) {
-    notice.tell(error.message, true);
-    return undefined;
-  } finally {
-    button.disabled = false;
-    const isFree = document.activeElement === document.body || document.activeElement === null;
-    if (hadFocus && isFree) (button.isConnected && button.offsetParent !== null ? button : notice).focus({preventScroll: true});
-  }
-}
+function ask(name, wanted = {}, within = ANSWER_WITHIN) { return askServer(name, wanted, within); }
 
 function formatTime(at) {
   return at ? new Date(at).toLocaleString('en-GB', {day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'}) : '';

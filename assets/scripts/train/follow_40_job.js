@@ -12,7 +12,7 @@ const progress = make('progress', '');
 progress.setAttribute('aria-label', 'Steps of training');
 const progressWords = make('span', '');
 progressPlace.append(progress, progressWords);
-const jobNotice = makeNotice();
+const jobNotice = makeNotice('rw-follow-notice');
 const actionsPlace = make('div', 'rw-follow-actions');
 const confirmPlace = make('div', '');
 panel.append(jobHead, jobMessage, progressPlace, jobFacts, actionsPlace, confirmPlace, jobNotice);

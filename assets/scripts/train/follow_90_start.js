@@ -2,7 +2,7 @@
 // while the app does not answer.
 const EVERY = 1500;                       // ms
 const AGAIN = [2000, 4000, 8000, 15000];  // ms, after so many failures in a row
-const connection = makeNotice();
+const connection = makeNotice('rw-follow-notice');
 connection.classList.add('rw-is-problem');
 root.append(connection, jobsPlace, panel, reportPlace, figures, eventsPlace, logPlace, commandPlace);
 for (const place of [jobsTable, allButton, panel, reportPlace, figures, eventsPlace, logPlace, commandPlace]) place.hidden = true;

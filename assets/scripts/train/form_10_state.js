@@ -1,6 +1,5 @@
 // The form of a training: what was chosen and typed, kept in this browser. Texts go in with textContent only.
 const root = element.querySelector('.rw-train');
-const spoken = element.querySelector('.rw-spoken');
 const KEPT = 'reranker-workbench:train';
 const WORKED_ON = 'reranker-workbench:annotate';   // the project that was labelled last
 const FILE = 'file:';
@@ -33,21 +32,6 @@ function readWorkedOn() {
   } catch { return {annotator: 'me'}; }
 }
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function makeButton(words, act, {label, className = 'rw-small'} = {}) {
-  const button = make('button', className, words);
-  button.type = 'button';
-  if (label) button.setAttribute('aria-label', label);
-  button.addEventListener('click', () => act(button));
-  return button;
-}
-
 // Copies what a field holds, and says so on the button.
 function makeCopy(read, label) {
   return makeButton('Copy', async (button) => {
@@ -78,19 +62,7 @@ function fillSelect(select, groups, value) {
   }).flat());
 }
 
-function say(words) { spoken.textContent = words; }
-
-// Asks the server; resolves with its answer, or throws an error whose message is a sentence.
-async function ask(name, wanted = {}, within = ANSWER_WITHIN) {
-  const late = new Promise((resolve) => { setTimeout(resolve, within); });
-  const asked = Promise.resolve(server[name](wanted)).catch(() => null);
-  const answer = await Promise.race([asked, late]);
-  if (!answer || typeof answer !== 'object') {
-    throw new Error(navigator.onLine ? 'The server does not answer. Try again.' : 'This browser is offline.');
-  }
-  if (answer.error) throw new Error(answer.error);
-  return answer;
-}
+function ask(name, wanted = {}, within = ANSWER_WITHIN) { return askServer(name, wanted, within); }
 
 function labelsKey() {
   if (state.labels !== FILE) return state.labels;

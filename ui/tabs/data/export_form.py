@@ -5,10 +5,11 @@ from typing import Any
 import gradio as gr
 
 from ui.components import message_line
+from ui.page_views import QUIET
 from ui.services import Services
 from ui.tabs.data.exporting import FORMS, RULES, export_project, read_options
 from ui.tabs.data.long_events import LongEvents
-from ui.tabs.data.pages import LONG_WORK, QUIET, describe_place, view
+from ui.tabs.data.pages import LONG_WORK, describe_place, view
 
 # gradio's own click downloads what was there before, so the new file is fetched by a second click.
 _FETCH = "(message) => { if (!message) document.querySelector('#export-file').click(); }"

@@ -6,12 +6,13 @@ from typing import Any
 import gradio as gr
 
 from ui.components import message_line
+from ui.page_views import QUIET
 from ui.services import Services
 from ui.tabs.data.import_files import FILE_TYPES, Given
 from ui.tabs.data.importing import Looked, preview, run
 from ui.tabs.data.left_over import find_left, remove_left
 from ui.tabs.data.long_events import LongEvents
-from ui.tabs.data.pages import LONG_WORK, QUIET, TELL_CHANGED, Progress, describe_place, view
+from ui.tabs.data.pages import LONG_WORK, TELL_CHANGED, Progress, describe_place, view
 
 
 def build_import(services: Services, page: gr.Blocks, project: gr.Dropdown) -> list[gr.HTML]:

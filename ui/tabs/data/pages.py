@@ -1,25 +1,23 @@
-"""How the views of the Data screen and the server speak: one JSON object there, one back. Anybody can send anything."""
+"""What the views of the Data screen share: their place, who may do what, and long work that can be stopped."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from annotations.errors import InputError
-from ui.assets import read_text
-from ui.hosting import say_to_visitor
-from ui.label_requests import Answer, Request, read_number
+from ui import page_views
+from ui.label_requests import Answer, read_number
+from ui.page_views import PageFunction
 from ui.services import Services
 
 if TYPE_CHECKING:
     from annotations.models import Project
 
-PageFunction = Callable[[Services, Request], Answer]
 Progress = Callable[[str, float | None], None]
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 # Long work has a place of its own in gradio's queue: scoring waits for none of it, and labelling is not in the queue.
 LONG_WORK: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4, "concurrency_id": "data"}
 # Tells all views that the labels are others now, and they ask again.
@@ -47,29 +45,8 @@ def view(
         parts: names of scripts that come before it, and are one with it.
         functions: that the script can call by their names.
     """
-    return gr.HTML(
-        {"project": None},
-        html_template=f'<section class="rw-data" aria-label="{label}"></section>'
-        '<p class="rw-spoken rw-hidden" role="status"></p>',
-        js_on_load="\n".join(read_text(f"scripts/data/{part}.js") for part in ("shared", *parts, name)),
-        apply_default_css=False,
-        server_functions=[bind(services, function) for function in functions] or None,
-    )
-
-
-def bind(services: Services, function: PageFunction) -> Callable[[Request], Answer]:
-    """Give a function the form in which gradio calls it; a failure becomes `error`, a sentence."""
-
-    def bound(wanted: Request) -> Answer:
-        try:
-            if not isinstance(wanted, Mapping):
-                raise InputError("The page must send an object. Load it again.")
-            return function(services, wanted)
-        except Exception as failure:
-            return {"error": say_to_visitor(services, failure)}
-
-    bound.__name__ = function.__name__
-    return bound
+    scripts = [f"data/{part}" for part in ("shared", *parts, name)]
+    return page_views.view(services, scripts, name="data", label=label, functions=functions, value={"project": None})
 
 
 def describe_place(services: Services, project_id: int | None) -> Answer:

@@ -6,9 +6,10 @@ import gradio as gr
 
 from ui.choices import list_choices
 from ui.components import message_line
+from ui.page_views import QUIET
 from ui.services import Services
 from ui.tabs.data.long_events import LongEvents
-from ui.tabs.data.pages import LONG_WORK, QUIET, TELL_CHANGED, Progress, describe_place, view
+from ui.tabs.data.pages import LONG_WORK, TELL_CHANGED, Progress, describe_place, view
 from ui.tabs.data.pooling import MOST_MODELS, pool_project, read_settings
 
 

@@ -8,20 +8,12 @@ from annotations.errors import InputError
 from annotations.plurals import count
 from ui.components import done, message_line
 from ui.label_requests import Answer, Request, read_text
+from ui.page_views import QUIET
 from ui.services import Services
 from ui.tabs.data.export_form import build_label_options
 from ui.tabs.data.exporting import read_options
 from ui.tabs.data.long_events import LongEvents
-from ui.tabs.data.pages import (
-    LONG_WORK,
-    QUIET,
-    TELL_CHANGED,
-    Progress,
-    describe_place,
-    require_own_machine,
-    require_project,
-    view,
-)
+from ui.tabs.data.pages import LONG_WORK, TELL_CHANGED, Progress, describe_place, require_own_machine, require_project, view
 
 if TYPE_CHECKING:
     from annotations.exchange import ExportOptions

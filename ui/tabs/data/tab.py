@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ui.components import message_line
+from ui.page_views import QUIET
 from ui.services import Services
 from ui.tabs.data.agreement import agreement_of
 from ui.tabs.data.backups import list_copies, make_copy, restore_copy
@@ -24,7 +25,7 @@ from ui.tabs.data.deletions import count_deletion, delete_text, list_deleted, re
 from ui.tabs.data.export_form import build_export
 from ui.tabs.data.frame import FrameEvents
 from ui.tabs.data.import_form import build_import
-from ui.tabs.data.pages import QUIET, TELL_CHANGED, view
+from ui.tabs.data.pages import TELL_CHANGED, view
 from ui.tabs.data.pooling_form import build_pooling
 from ui.tabs.data.projects import count_project
 from ui.tabs.data.snapshot_form import build_snapshots

@@ -10,23 +10,23 @@ from typing import Any
 
 import gradio as gr
 
+from ui.page_views import view
 from ui.services import Services
 from ui.tabs.train.job_actions import forget_job, resume_job, stop_job, use_job
 from ui.tabs.train.job_merging import merge_job
 from ui.tabs.train.job_reports import export_job, read_job_report
 from ui.tabs.train.job_views import follow_jobs
-from ui.tabs.train.pages import view
 
 # In the order in which each needs those before it.
 _SCRIPTS = (
-    "follow_10_state",
-    "follow_20_charts",
-    "follow_25_figures",
-    "follow_30_jobs",
-    "follow_40_job",
-    "follow_50_report",
-    "follow_60_actions",
-    "follow_90_start",
+    "train/follow_10_state",
+    "train/follow_20_charts",
+    "train/follow_25_figures",
+    "train/follow_30_jobs",
+    "train/follow_40_job",
+    "train/follow_50_report",
+    "train/follow_60_actions",
+    "train/follow_90_start",
 )
 
 

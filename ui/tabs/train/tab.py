@@ -6,13 +6,19 @@ from typing import Any
 
 import gradio as gr
 
+from ui.page_views import QUIET, PageFunction, view
 from ui.services import Services
 from ui.tabs.train.following import Following, build_following
 from ui.tabs.train.form import RunFunctions, training_choices
-from ui.tabs.train.pages import QUIET, PageFunction, view
 from ui.tabs.train.starting import take_rows
 
-_SCRIPTS = ("form_10_state", "form_20_fields", "form_30_plan", "form_40_checks", "form_90_start")
+_SCRIPTS = (
+    "train/form_10_state",
+    "train/form_20_fields",
+    "train/form_30_plan",
+    "train/form_40_checks",
+    "train/form_90_start",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How the views of the Train screen and the server speak: one JSON object there, one back. Anybody can send anything."""
+"""How the views of the screens and the server speak: one JSON object there, one back. Anybody can send anything."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -25,11 +25,11 @@ def view(
     functions: Iterable[PageFunction] = (),
     value: Any = None,
 ) -> gr.HTML:
-    """Make a view: scripts of `assets/scripts/train/`, one after the other, over an empty `<section class="rw-<name>">`.
+    """Make a view: `page_parts.js` and then scripts of `assets/scripts/` over an empty `<section class="rw-<name>">`.
 
     Args:
         services: for the functions.
-        scripts: their names without `.js`.
+        scripts: their paths below that folder, without `.js`.
         name: of the section's class.
         label: read by screen readers.
         functions: that the scripts can call by their names, as `server.<name>(object)`.
@@ -39,7 +39,7 @@ def view(
         {} if value is None else value,
         html_template=f'<section class="rw-{name}" aria-label="{label}"></section>'
         '<p class="rw-spoken rw-hidden" role="status"></p>',
-        js_on_load="\n".join(read_text(f"scripts/train/{script}.js") for script in scripts),
+        js_on_load="\n".join(read_text(f"scripts/{script}.js") for script in ("page_parts", *scripts)),
         apply_default_css=False,
         server_functions=[bind(services, function) for function in functions] or None,
     )
