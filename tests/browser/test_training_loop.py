@@ -17,8 +17,8 @@ from ui.tabs.data.import_files import read_pasted
 pytestmark = pytest.mark.slow
 
 OPEN = [
-    {"query": "what is a kettle for?", "passage": "a kettle boils water"},
-    {"query": "what is a kettle for?", "passage": "a moon and a piano"},
+    {"query": "what is a kettle for?", "passage": "a kettle boils water", "split": "train"},
+    {"query": "what is a kettle for?", "passage": "a moon and a piano", "split": "train"},
 ]
 
 
@@ -50,9 +50,7 @@ def test_from_a_label_to_the_tuned_model_beside_its_base(app: tuple[RunningApp, 
     page.get_by_text("today: 2").wait_for()
     page.get_by_role("tab", name="Train").click()
     page.get_by_label("Base", exact=True).select_option("tiny-encoder", timeout=60_000)
-    page.get_by_text("25 train / 6 dev / 10 test queries").wait_for(
-        timeout=60_000
-    )  # with the new one: the hash of its words places it there
+    page.get_by_text("25 train / 6 dev / 10 test queries").wait_for(timeout=60_000)  # with the new one
     page.get_by_role("radio", name="ten steps").check()
     page.locator(".rw-train-line:not(.rw-is-waiting)", has_text="10 steps").wait_for(timeout=60_000)
     page.get_by_role("button", name="Start training").click()
