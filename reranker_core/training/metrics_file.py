@@ -1,9 +1,10 @@
 """metrics.jsonl: one JSON object a line, added as a run goes on, so that others can read along."""
 
 import math
+import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from reranker_core.examples.new_files import dump_json
 
@@ -20,12 +21,20 @@ class MetricsFile:
         self._path, self._writes = path, writes
 
     def add(self, kind: str, *, step: int, **values: Any) -> None:
-        """Add a line and have it in the file."""
+        """Add a line and have it in the file, on a line of its own even where a write before it broke off."""
         if not self._writes:
             return
         line = {"kind": kind, "step": step, **values, "time": round(time.time(), 3)}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(dump_json(_without_nan(line)) + "\n")
+        with self._path.open("ab+") as file:
+            begins = b"" if _ends_whole(file) else b"\n"
+            file.write(begins + dump_json(_without_nan(line)).encode() + b"\n")
+
+
+def _ends_whole(file: BinaryIO) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _without_nan(value: Any) -> Any:

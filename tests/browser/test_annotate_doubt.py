@@ -139,8 +139,10 @@ def test_a_name_that_was_typed_is_used_before_anything_is_judged(bench: Bench, w
     if by == "click":
         page.get_by_role("group", name="Judge this passage").get_by_role("button", name="Positive").click()
     else:
-        page.evaluate("document.activeElement.blur()")
-        press(page, "a")
+        page.evaluate(  # at once, so that the server cannot put the name to use in between
+            """document.activeElement.blur();
+            document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'a', bubbles: true, cancelable: true}))"""
+        )
     page.locator(".rw-label-notice", has_text="The name above was changed").wait_for()
     assert page.evaluate("document.activeElement.matches('input, textarea')") is False
     page.wait_for_function("JSON.parse(localStorage['reranker-workbench:annotate']).annotator === 'Bob'")

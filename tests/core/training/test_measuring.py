@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reranker_core.evaluation import RankingTask
+from reranker_core.jobs.metrics import read_metrics
 from reranker_core.training.collapse import Collapse, CollapseAlarm, is_due
 from reranker_core.training.measuring import DevSet, find_best, has_lost_patience
 from reranker_core.training.metrics_file import MetricsFile
@@ -174,3 +175,16 @@ def test_numbers_that_are_not_finite_are_null_in_the_metrics(tmp_path: Path) -> 
     (line,) = path.read_text(encoding="utf-8").splitlines()
     values = json.loads(line)
     assert (values["loss"], values["by_layer"]) == (None, {"2": None, "3": 0.5})
+
+
+def test_what_follows_a_line_that_broke_off_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    metrics = MetricsFile(path, writes=True)
+    for step in (1, 2, 3):
+        metrics.add("train", step=step, loss=1.0 / step)
+    path.write_bytes(path.read_bytes()[:-20])  # the disk was full
+    metrics.add("event", step=1, event="resumed", message="Went on from checkpoint-1.")
+    metrics.add("train", step=2, loss=0.25)
+    seen = read_metrics(path)
+    assert [event["event"] for event in seen.events] == ["resumed"]
+    assert [(point["step"], point["loss"]) for point in seen.train] == [(1, 1.0), (2, 0.25)]
