@@ -4,7 +4,7 @@ import pickle
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ SaveProduct = Callable[[Path], Path]
 _DAMAGE = (OSError, RuntimeError, ValueError, LookupError, EOFError, StopIteration)
 
 _WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
+
+# Bytes: where less is free, a file that could not be written had no room.
+_NO_ROOM = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,12 +285,13 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
                 shutil.rmtree(folder / f"checkpoint-{step}", ignore_errors=True)
                 part.rename(folder / f"checkpoint-{step}")
         except (OSError, RuntimeError, SafetensorError, RerankerError) as error:
+            reason = _explain_write(error, folder)
             shutil.rmtree(part, ignore_errors=True)
             remedy = "Make room on the disk and start again."
             if list_checkpoints(folder):
                 remedy = "Earlier ones are whole: make room on the disk and resume."
             raise TrainingError(
-                f"The checkpoint of step {step} could not be written to {folder} ({error}). {remedy}"
+                f"The checkpoint of step {step} could not be written to {folder} ({reason}). {remedy}"
             ) from error
         if self.args.should_save:
             best_step = None if self._best is None else self._best.step
@@ -366,6 +370,15 @@ class RerankerTrainer(Trainer):  # type: ignore[misc]  # transformers is not fol
         """The best measurement whose weights are there; `None` before the first."""
         there = [figures for figures in self.dev_history if figures.step not in self._lost]
         return find_best(there) if there else None
+
+
+def _explain_write(error: Exception, folder: Path) -> str:
+    """Say why something could not be written: torch does not tell that the disk was full."""
+    if isinstance(error, RuntimeError):
+        with suppress(OSError):
+            if shutil.disk_usage(folder).free < _NO_ROOM:
+                return f"the disk is full; {error}"
+    return str(error)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from reranker_core.jobs.folder import read_object
 from reranker_core.jobs.locks import device_lock, take_lock
 from reranker_core.jobs.processes import ProcessMark, is_alive
 from reranker_core.training.settings import TrainingSettings
+from tests.core.small_disk import fill, small_disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("leave_nothing")]
 
@@ -265,24 +266,17 @@ def test_a_job_whose_report_is_broken_off_keeps_what_it_trained_and_gets_the_rep
 def test_a_disk_that_is_full_fails_a_job_which_goes_on_once_there_is_room(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("only root can make a small disk")
-    try:
+    with small_disk(tmp_path / "disk") as disk:
         jobs = Jobs(disk / "jobs")
         job = jobs.start(make_settings(**LONG))
         wait = wait_on(jobs)
         wait(job.id, is_training)
-        fill(disk)
+        filling = fill(disk)
         job = wait(job.id, has_ended)
-        assert (job.state, job.error_kind) == ("failed", "space")
+        assert (job.state, job.error_kind) == ("failed", "space"), job.message
         assert job.message.startswith("The disk is full.")
         assert (job.folder / "job.json").is_file()
-        (disk / "filling").unlink()
+        filling.unlink()
         before = job.step
         job = jobs.resume(job.id)
         job = wait(job.id, lambda job: job.step > before)
@@ -291,17 +285,6 @@ def test_a_disk_that_is_full_fails_a_job_which_goes_on_once_there_is_room(
         assert jobs.stop(job.id).state == "stopping"
         kill(job, "worker")
         assert wait(job.id, has_ended).state == "stopped"
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def fill(disk: Path) -> None:
-    with (disk / "filling").open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            return
 
 
 def wait_on(jobs: Jobs) -> WaitUntil:

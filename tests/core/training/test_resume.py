@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from reranker_core.errors import InputError, TrainingError
+from reranker_core.jobs.failures import explain_failure
 from reranker_core.training.kept_checkpoints import (
     find_checkpoint,
     hash_files,
@@ -27,6 +29,7 @@ from reranker_core.training.results import TrainingResult
 from reranker_core.training.run import train
 from reranker_core.training.settings import TrainingSettings
 from tests.annotations.limits import files_up_to
+from tests.core.small_disk import fill, small_disk
 
 MakeSettings = Callable[..., TrainingSettings]
 
@@ -213,6 +216,29 @@ def test_a_save_that_fails_leaves_the_earlier_checkpoint_whole_and_resumable(
         limit.__exit__(None, None, None)
     assert [path.name for path in checkpoints.iterdir()] == ["checkpoint-2"]
     assert_equal(train(replace(settings, resume_from_checkpoint="latest")), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["what was trained", "the optimizer"])
+def test_a_disk_that_is_full_is_told_whichever_file_has_no_room(
+    part: str, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        settings = make_settings(output_dir=disk / "run", num_train_epochs=2, save_strategy="steps", save_steps=2)
+        checkpoints = settings.output_dir / "checkpoints"
+
+        def fill_the_disk(progress: TrainingProgress) -> None:
+            if progress.done == 3 and not (disk / "filling").exists():
+                sizes = measure_files(checkpoints / "checkpoint-2")
+                optimizer = sizes["optimizer.pt"]
+                before_it = sum(size for name, size in sizes.items() if not name.endswith((".pt", ".pth", ".json")))
+                fill(disk, leave=8192 if part == "what was trained" else before_it + optimizer // 2)
+
+        with pytest.raises(TrainingError, match=r"checkpoint of step 4 could not be written.*Earlier ones") as caught:
+            train(settings, on_progress=fill_the_disk)
+        assert ("optimizer" in "".join(format_exception(caught.value))) is (part == "the optimizer")
+        assert explain_failure(caught.value).kind == "space"
+        assert [path.name for path in checkpoints.iterdir()] == ["checkpoint-2"]
 
 
 @pytest.mark.slow
